@@ -1,0 +1,56 @@
+# C types for message.py; nothing here may change what that file says.
+import cython
+
+from geventws.core.frame cimport Frame, frame_head
+from geventws.core.mask cimport mask
+
+cdef class MessageReader:
+    cdef bytearray _buffer
+    cdef bint _compressed
+    cdef long long _fragments
+    cdef object _inflater
+    cdef long long _max_fragments
+    cdef long long _max_size
+    cdef int _opcode
+    cdef long long _size
+    cdef bint _skip
+    cdef Py_ssize_t _valid
+    cdef public bint streaming
+
+    cpdef add(self, Frame frame)
+    cpdef bint arriving(self)
+    cpdef take(self)
+    cpdef Py_ssize_t buffered(self)
+    @cython.locals(payload=bytes)
+    cdef _whole(self, Frame frame)
+    cdef _begin(self, Frame frame)
+    cdef _count(self)
+    @cython.locals(data=bytes, limit="long long")
+    cdef _append(self, Frame frame)
+    @cython.locals(limit="long long")
+    cdef _check_declared(self, long long size)
+    cdef _too_big(self)
+    cdef _validate(self)
+    @cython.locals(buffer=bytearray, text=bint)
+    cdef _finish(self)
+
+cdef class MessageWriter:
+    cdef bint _masks
+    cdef object _deflater
+    cdef Py_ssize_t _threshold
+    cdef int _opcode
+    cdef list _out
+    cdef public long long messages
+    cdef public long long bytes
+    cdef public long long wire
+
+    @cython.locals(opcode=int, payload=bytes)
+    cpdef message(self, message)
+    cpdef encoded(self, bytes frame, Py_ssize_t size)
+    @cython.locals(size=Py_ssize_t, key=bytes, head=bytes)
+    cpdef frame(self, int opcode, bytes payload, bint fin, bint rsv1)
+    cpdef forget(self)
+    cpdef bint pending(self)
+    @cython.locals(out=list)
+    cpdef list take(self)
+    cdef _put(self, bytes data)
