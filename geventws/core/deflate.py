@@ -76,14 +76,18 @@ class Deflate:
         _check_int("threshold", self.threshold, 0, sys.maxsize)
 
     def offer(self) -> str:
-        """Return the client's element of Sec-WebSocket-Extensions."""
-        parts = [_NAME]
+        """Return the client's elements of Sec-WebSocket-Extensions, the preferred one first.
+
+        The last one binds the server to no window: many know only that one, and pass over, or
+        answer wrongly, an offer of windows.
+        """
         bits = self.client_max_window_bits
         # RFC 7692 7.1.2.2: offered without a value, the server may still ask for a smaller window
-        parts.append(f"{_CLIENT_BITS}={bits}" if bits < 15 else _CLIENT_BITS)
+        offers = [[_NAME, f"{_CLIENT_BITS}={bits}" if bits < 15 else _CLIENT_BITS]]
         if self.server_max_window_bits < 15:
-            parts.append(f"{_SERVER_BITS}={self.server_max_window_bits}")
-        return _element(parts, self.server_no_context_takeover, self.client_no_context_takeover)
+            offers.insert(0, [*offers[0], f"{_SERVER_BITS}={self.server_max_window_bits}"])
+        alone = self.server_no_context_takeover, self.client_no_context_takeover
+        return ", ".join(_element(offer, *alone) for offer in offers)
 
     def accept(
         self, offers: Iterable[tuple[str, Iterable[tuple[str, str | None]]]]
@@ -106,16 +110,9 @@ class Deflate:
             InvalidHandshake: they break a rule of RFC 7692 7.1, or do not fit what was offered.
         """
         answer = _parse(params, _ANSWER)
-        agreed = self._agree(
-            answer,
-            answer.get(_SERVER_BITS, 15),
-            # RFC 7692 7.1.2.2: an offered value binds us, whether the server repeats it or not
-            answer.get(_CLIENT_BITS, self.client_max_window_bits),
-        )
-        if agreed.server_max_window_bits > self.server_max_window_bits:
-            raise InvalidHandshake(f"{_SERVER_BITS} missing or over the offered (RFC 7692 7.1.2.1)")
-        if agreed.client_max_window_bits > self.client_max_window_bits:
-            raise InvalidHandshake(f"{_CLIENT_BITS} over the offered (RFC 7692 7.1.2.2)")
+        # our last offer binds nobody to a window, so that any answer fits; ours is never larger
+        client_bits = min(answer.get(_CLIENT_BITS, 15), self.client_max_window_bits)
+        agreed = self._agree(answer, answer.get(_SERVER_BITS, 15), client_bits)
         if self.server_no_context_takeover and _SERVER_ALONE not in answer:
             raise InvalidHandshake(f"{_SERVER_ALONE} not answered (RFC 7692 7.1.1.1)")
         return agreed

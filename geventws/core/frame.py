@@ -131,9 +131,7 @@ class FrameReader:
             return None
         self._left -= end - pos
         payload = self._payload(pos, end)
-        return Frame(
-            CONTINUATION, payload, self._left == 0 and self._fin, False, False, self._left
-        )
+        return Frame(CONTINUATION, payload, self._left == 0 and self._fin, False, False, self._left)
 
     def _payload(self, start: int, end: int) -> bytes:
         data = self._data
@@ -177,7 +175,7 @@ class FrameReader:
 
 
 def frame_head(opcode: int, length: int, fin: bool, rsv1: bool, key: bytes) -> bytes:
-    """Return what stands before *length* bytes of payload; *key* is b"" where that is not masked."""
+    """Return what stands before *length* bytes of payload; *key* is b"" where nothing is masked."""
     first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
     masked = 0x80 if key else 0
     if length <= MAX_CONTROL:

@@ -20,6 +20,7 @@ MAX_LINE: Final = 8192
 MAX_HEADERS: Final = 100
 MAX_HEAD: Final = 32768
 
+# every byte but those that break lines
 _TEXT: Final = bytes(range(1, 256)).translate(None, b"\r\n")
 _TCHAR: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 # RFC 9110 5.5: VCHAR, obs-text, SP and HTAB; other controls are attacks or mistakes
@@ -32,7 +33,7 @@ _match_protocol = re.compile(rf"{_TCHAR}+(?:/{_TCHAR}+)?").fullmatch
 # RFC 6455 3: a target has no fragment, so "#" is the one visible character that cannot be there
 _match_request = re.compile(rf"({_TCHAR}+) ([!\"$-~]+) (HTTP/([0-9])\.[0-9])").fullmatch
 _match_status = re.compile(rf"(HTTP/1\.[0-9]) ([1-5][0-9][0-9]) ({_VALUE})").fullmatch
-_match_absolute = re.compile(r"(?ai:https?)://([^/?]+)(.*)").fullmatch
+_match_absolute = re.compile(r"(?ai:https?)://([^/?]+)").match
 _find_break = re.compile(rb"[\r\n\0]").search
 _replace_pairs = re.compile(r"\\(.)").sub
 
@@ -150,7 +151,7 @@ class HeadReader:
 
     def _plain_end(self) -> int:
         """Return where a whole and flawless head ends; -1 where only _checked_end() can tell."""
-        # nearly every head comes in one piece, and shorter than a line may be: a sixth of the time
+        # nearly every head comes whole and within the limit of a line: 2.5 us where a walk takes 16
         if self._seen:
             return -1
         end = self._buffer.find(b"\r\n\r\n", 0, MAX_LINE)
@@ -242,7 +243,7 @@ def split_target(target: str) -> tuple[str, str, str]:
         match = _match_absolute(target)
         if match is None:
             raise InvalidHandshake("target is neither a path nor an http URI (RFC 9112 3.2)")
-        authority, target = match.groups()
+        authority, target = match[1], target[match.end() :]
     path, _, query = target.partition("?")
     return authority, path or "/", query
 
@@ -285,10 +286,10 @@ def build_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def user_headers(items: HeaderItems, reserved: re.Pattern[str]) -> Headers:
-    """Return a user's *items* as Headers.
+    """Return the *items* that a user gave as Headers.
 
     Raises:
-        ValueError: *reserved* matches a whole name in lower case.
+        ValueError: one is not for users: *reserved* matches the whole of its name in lower case.
     """
     headers = Headers(items)
     for name in headers:

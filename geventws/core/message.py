@@ -206,7 +206,16 @@ class MessageWriter:
     left alone, fragmented ones are not, for nobody knows how long they will be.
     """
 
-    __slots__ = ("_deflater", "_masks", "_opcode", "_out", "_threshold", "bytes", "messages", "wire")
+    __slots__ = (
+        "_deflater",
+        "_masks",
+        "_opcode",
+        "_out",
+        "_threshold",
+        "bytes",
+        "messages",
+        "wire",
+    )
 
     def __init__(self, masks: bool, deflater: Deflater | None = None, threshold: int = 0) -> None:
         self._masks = masks

@@ -5,21 +5,27 @@ Nothing here uses the library's frame code: what that writes is read by other ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, pairwise
 from typing import NamedTuple
 
 import pytest
 
-from geventws.core.codes import CONTINUATION, Side
+from geventws.core.codes import BINARY, CLOSE, CONTINUATION, TEXT, Side
 from geventws.core.deflate import Agreed
 from geventws.core.frame import Frame
-from geventws.core.protocol import Protocol
+from geventws.core.message import MessageReader, MessageWriter
+from geventws.core.protocol import TURN, Protocol
 
 KEY = bytes.fromhex("37fa213d")  # the masking key of RFC 6455 5.7's examples
 PLAIN = bytes(4)  # a masking key that changes nothing: large payloads stay quick to make
 
+Message = str | bytes
+Cut = Callable[[int, bytes, Iterable[int], bool], list[Frame]]
+
 both_sides = pytest.mark.parametrize("side", [Side.CLIENT, Side.SERVER], ids=["client", "server"])
+
+opcodes = pytest.mark.parametrize("opcode", [TEXT, BINARY], ids=["text", "binary"])
 
 AGREED = Agreed(
     server_max_window_bits=12,
@@ -126,7 +132,11 @@ def pieces(opcode: int, payload: bytes, at: Iterable[int], rsv1: bool = False) -
     return made
 
 
-def message_reader(max_size: int | None = None, max_fragments: int | None = None) -> MessageReader:
+# Messages
+
+
+def reader(max_size: int | None = None, max_fragments: int | None = None) -> MessageReader:
+    """Return a server's reader of messages, compressed or not."""
     return MessageReader(max_size, max_fragments, AGREED.inflater(Side.SERVER))
 
 
@@ -136,14 +146,37 @@ def head(opcode: int, length: int, rsv1: bool = False) -> Frame:
 
 
 def read(messages: MessageReader, frames: Iterable[Frame]) -> list[Message]:
+    """Give a reader *frames* and return the messages, or pieces of them, that makes."""
     return [found for each in frames if (found := messages.add(each)) is not None]
 
 
 def deflated(data: bytes) -> bytes:
+    """Return *data* as a client compresses its first message."""
     return AGREED.deflater(Side.CLIENT).deflate(data, True)
 
 
+def written(writer: MessageWriter) -> list[Raw]:
+    """Return the frames that a writer made."""
+    return list(read_frames(b"".join(writer.take())))
+
+
+def compressing(threshold: int = 0) -> MessageWriter:
+    """Return a server's writer that compresses."""
+    return MessageWriter(False, AGREED.deflater(Side.SERVER), threshold)
+
+
+def inflated(frames: list[Raw]) -> bytes:
+    """Return what a client makes of the payloads of a first message."""
+    inflater = AGREED.inflater(Side.CLIENT)
+    return b"".join(inflater.inflate(each.payload, None, each.fin) for each in frames)
+
+
 # Protocols
+
+
+def closing(code: int, reason: str = "") -> bytes:
+    """Return the payload of a close frame."""
+    return code.to_bytes(2, "big") + reason.encode()
 
 
 def wire(protocol: Protocol) -> bytes:
@@ -156,15 +189,17 @@ def sent(protocol: Protocol) -> list[Raw]:
     return list(read_frames(wire(protocol)))
 
 
-def receive(protocol: Protocol, data: bytes = b"") -> list[str | bytes]:
+def receive(protocol: Protocol, data: bytes = b"") -> list[Message]:
     """Give a protocol *data* and return all messages that it has after that."""
     protocol.receive_data(data)
-    messages = []
-    protocol.frames_this_turn = 0
-    while (message := protocol.next_message()) is not None:
-        messages.append(message)
+    messages: list[Message] = []
+    while True:
         protocol.frames_this_turn = 0
-    return messages
+        message = protocol.next_message()
+        if message is not None:
+            messages.append(message)
+        elif protocol.frames_this_turn < TURN:
+            return messages
 
 
 def verdict(protocol: Protocol) -> tuple[int, str, bool]:
@@ -178,6 +213,22 @@ def joined(deflate: Agreed | None = None) -> tuple[Protocol, Protocol]:
     return Protocol(Side.CLIENT, deflate=deflate), Protocol(Side.SERVER, deflate=deflate)
 
 
-def carry(source: Protocol, target: Protocol) -> list[str | bytes]:
+def carry(source: Protocol, target: Protocol) -> list[Message]:
     """Bring over what *source* has to send; return the messages that makes."""
     return receive(target, wire(source))
+
+
+ends = pytest.mark.parametrize(
+    ("end", "code"),
+    [("close", 4000), ("bad-close", 1002), ("violation", 1002), ("end-of-stream", 1006)],
+    ids=["close", "bad-close", "violation", "end-of-stream"],
+)
+
+
+def bring(end: str, protocol: Protocol, side: Side) -> None:
+    """Let arrive what ends the conversation, in one of these ways."""
+    if end == "end-of-stream":
+        protocol.receive_eof()
+    else:
+        payload = {"close": closing(4000), "bad-close": b"x", "violation": bytes(126)}[end]
+        protocol.receive_data(frame_to(side, CLOSE, payload))

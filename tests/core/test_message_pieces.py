@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-IMPORTS
+import pytest
+
+from geventws.core.codes import BINARY, CONTINUATION, TEXT, Side
+from geventws.core.errors import InvalidText, MessageTooBig, ProtocolError
+from geventws.core.frame import Frame
+from tests.core.helpers import AGREED, deflated, fragments, frame, opcodes, pieces, read, reader
+
 
 @pytest.mark.parametrize("rsv1", [False, True], ids=["plain", "compressed"])
 def test_reader_hands_on_binary_as_it_comes_while_streaming(rsv1: bool) -> None:

@@ -6,21 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geventws.core.codes import TEXT, Side
+from geventws.core.codes import TEXT
 from geventws.core.errors import InvalidText
 from geventws.core.frame import Frame
-from geventws.core.message import MessageReader
-from tests.core.helpers import AGREED, fragments, frame, pieces
-
-
-def reader() -> MessageReader:
-    return MessageReader(None, None, AGREED.inflater(Side.SERVER))
-
-
-def read(frames: list[Frame]) -> list[str | bytes | None]:
-    messages = reader()
-    return [messages.add(each) for each in frames][-1:]
-
+from tests.core.helpers import deflated, fragments, frame, pieces, read, reader
 
 # the Unicode Standard's table 3-7: what may follow each first byte
 FOLLOWING = {
@@ -124,11 +113,10 @@ def test_reader_fails_at_the_first_impossible_byte_of_anything(data: list[int]) 
 @given(text=st.text(), at=st.lists(st.integers(0, 40)))
 def test_reader_takes_any_text_cut_anywhere(text: str, at: list[int]) -> None:
     payload = text.encode()
-    deflated = AGREED.deflater(Side.CLIENT).deflate(payload, True)
-    for data, rsv1 in ((payload, False), (deflated, True)):
+    for data, rsv1 in ((payload, False), (deflated(payload), True)):
         places = [min(place, len(data)) for place in at]
         for cut in (fragments, pieces):
-            assert read(cut(TEXT, data, places, rsv1)) == [text]
+            assert read(reader(), cut(TEXT, data, places, rsv1)) == [text]
 
 
 @pytest.mark.parametrize(
@@ -137,4 +125,4 @@ def test_reader_takes_any_text_cut_anywhere(text: str, at: list[int]) -> None:
 def test_reader_takes_the_first_and_last_characters_of_every_width(text: str) -> None:
     payload = text.encode()
     for cut in (fragments, pieces):
-        assert read(cut(TEXT, payload, range(len(payload)), False)) == [text]
+        assert read(reader(), cut(TEXT, payload, range(len(payload)), False)) == [text]

@@ -1,0 +1,674 @@
+"""HTTP/1.1 heads and the header grammar: what is accepted, and all that is not."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geventws.core.errors import InvalidHandshake
+from geventws.core.headers import (
+    MAX_HEAD,
+    MAX_HEADERS,
+    MAX_LINE,
+    Headers,
+    HeadReader,
+    build_head,
+    has_token,
+    is_token,
+    parse_cookies,
+    parse_extensions,
+    parse_headers,
+    parse_protocol_list,
+    parse_request_line,
+    parse_status_line,
+    parse_token_list,
+    split_target,
+    user_headers,
+)
+
+TCHARS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+TOKENS = st.text(TCHARS, min_size=1, max_size=12)
+VALUES = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]))
+
+
+# Headers
+
+
+def test_headers_are_found_in_any_case() -> None:
+    headers = Headers([("Host", "a"), ("X-Y", "b")])
+    assert headers["host"] == headers["HOST"] == headers.get("hOsT") == "a"
+    assert "x-y" in headers
+    assert "X-Z" not in headers
+
+
+def test_headers_miss_what_is_not_there() -> None:
+    headers = Headers()
+    assert headers.get("A") is None
+    assert headers.get("A", "b") == "b"
+    assert headers.get_all("A") == []
+    assert 1 not in headers
+    with pytest.raises(KeyError):
+        headers["A"]
+
+
+def test_headers_join_several_of_one_name_in_order() -> None:
+    headers = Headers([("A", "1"), ("B", "2"), ("a", "3")])
+    assert headers["a"] == headers.get("A") == "1, 3"
+    assert headers.get_all("A") == ["1", "3"]
+
+
+def test_headers_keep_order_and_spelling() -> None:
+    pairs = [("b", "1"), ("A", "2"), ("B", "3")]
+    headers = Headers(pairs)
+    assert headers.items() == pairs
+    assert list(headers) == ["b", "A"]
+    assert len(headers) == 2
+
+
+@pytest.mark.parametrize(
+    "items",
+    [{"A": "1", "B": "2"}, [("A", "1"), ("B", "2")], Headers([("A", "1"), ("B", "2")])],
+    ids=["mapping", "pairs", "headers"],
+)
+def test_headers_are_made_of_a_mapping_of_pairs_or_of_headers(
+    items: dict[str, str] | list[tuple[str, str]] | Headers,
+) -> None:
+    assert Headers(items).items() == [("A", "1"), ("B", "2")]
+
+
+def test_headers_do_not_change_with_what_they_were_made_of_or_gave_away() -> None:
+    pairs = [("A", "1")]
+    headers = Headers(pairs)
+    pairs.append(("B", "2"))
+    headers.items().append(("C", "3"))
+    headers.get_all("A").append("4")
+    assert headers.items() == [("A", "1")]
+
+
+def test_headers_are_equal_when_each_name_reads_the_same() -> None:
+    headers = Headers([("A", "1"), ("B", "2")])
+    assert headers == Headers([("b", "2"), ("a", "1")])
+    assert hash(headers) == hash(Headers([("b", "2"), ("a", "1")]))
+    assert headers != Headers([("A", "1"), ("B", "3")])
+    assert headers != [("A", "1"), ("B", "2")]
+
+
+def test_headers_show_their_pairs() -> None:
+    assert repr(Headers([("A", "1")])) == "Headers([('A', '1')])"
+
+
+# HeadReader
+
+
+def read_whole(data: bytes) -> tuple[bytes | None, bytes] | tuple[str, int]:
+    reader = HeadReader()
+    reader.feed(data)
+    try:
+        return reader.next_head(), reader.rest()
+    except InvalidHandshake as error:
+        return str(error), error.status
+
+
+def read_portions(data: bytes, size: int) -> tuple[bytes | None, bytes] | tuple[str, int]:
+    reader = HeadReader()
+    try:
+        for start in range(0, len(data), size):
+            reader.feed(data[start : start + size])
+            head = reader.next_head()
+            if head is not None:
+                return head, reader.rest() + data[start + size :]
+    except InvalidHandshake as error:
+        return str(error), error.status
+    return None, reader.rest()
+
+
+def verdict(data: bytes) -> tuple[bytes | None, bytes] | tuple[str, int]:
+    whole = read_whole(data)
+    assert read_portions(data, 1) == whole
+    assert read_portions(data, 1000) == whole
+    return whole
+
+
+def test_reader_returns_the_head_without_its_empty_line() -> None:
+    assert verdict(b"GET / HTTP/1.1\r\nA: b\r\n\r\n") == (b"GET / HTTP/1.1\r\nA: b", b"")
+
+
+def test_reader_returns_a_head_without_headers() -> None:
+    assert verdict(b"GET / HTTP/1.1\r\n\r\n") == (b"GET / HTTP/1.1", b"")
+
+
+def test_reader_keeps_what_comes_after_the_head() -> None:
+    assert verdict(b"x\r\n\r\n\x81\x00\r\n\0") == (b"x", b"\x81\x00\r\n\0")
+
+
+@pytest.mark.parametrize("data", [b"", b"G", b"x\r", b"x\r\n", b"x\r\n\r", b"x\r\na: b\r\n\r"])
+def test_reader_waits_for_the_rest_of_a_head(data: bytes) -> None:
+    assert verdict(data) == (None, data)
+
+
+def test_reader_reads_one_head_after_the_other() -> None:
+    reader = HeadReader()
+    reader.feed(b"one\r\nA: b\r\n\r\ntwo\r\n\r\nrest")
+    assert reader.next_head() == b"one\r\nA: b"
+    assert reader.next_head() == b"two"
+    assert reader.next_head() is None
+    assert reader.rest() == b"rest"
+
+
+def test_reader_reads_a_second_head_that_comes_in_portions() -> None:
+    reader = HeadReader()
+    reader.feed(b"o")
+    assert reader.next_head() is None
+    reader.feed(b"ne\r\nA: b\r\n\r\ntw")
+    assert reader.next_head() == b"one\r\nA: b"
+    assert reader.next_head() is None
+    reader.feed(b"o\r\n\r\n")
+    assert reader.next_head() == b"two"
+
+
+@pytest.mark.parametrize("data", [bytearray(b"x\r\n\r\n"), memoryview(b"x\r\n\r\n")])
+def test_reader_takes_any_kind_of_bytes(data: bytearray | memoryview) -> None:
+    reader = HeadReader()
+    reader.feed(data)
+    assert reader.next_head() == b"x"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"x\ny\r\n\r\n", b"x\n\n", b"\nx\r\n\r\n", b"x\ry\r\n\r\n", b"x\r\r\n\r\n"),
+        *(b"x\r\na: b\rc\r\n\r\n", b"x\r\na: b\n\r\n\r\n", b"x\r\na: b\rc\nd\r\n\r\n"),
+        *(b"x\r\na: \0\r\n\r\n", b"\0", b"x\r\n\n"),
+    ],
+)
+def test_reader_refuses_nul_and_every_line_break_but_crlf(data: bytes) -> None:
+    assert verdict(data) == ("NUL or a line break other than CRLF (RFC 9112 2.2)", 400)
+
+
+@pytest.mark.parametrize("data", [b"\r\n", b"\r\n\r\n", b"\r\nGET / HTTP/1.1\r\n\r\n"])
+def test_reader_refuses_an_empty_line_in_front(data: bytes) -> None:
+    assert verdict(data) == ("empty line in front of the head (RFC 9112 2.1)", 400)
+
+
+def test_reader_takes_a_first_line_of_the_limit() -> None:
+    line = b"x" * MAX_LINE
+    assert verdict(line + b"\r\n\r\n") == (line, b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n", b"\n", b"\0", b"x" * MAX_HEAD])
+def test_reader_refuses_a_first_line_over_the_limit_at_once(end: bytes) -> None:
+    expected = ("first line over 8192 bytes (RFC 9112 3)", 414)
+    assert verdict(b"x" * (MAX_LINE + 1) + end) == expected
+
+
+def test_reader_takes_a_header_line_of_the_limit() -> None:
+    head = b"x\r\n" + b"a:".ljust(MAX_LINE, b"b")
+    assert verdict(head + b"\r\n\r\n") == (head, b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n", b"\n", b"\r"])
+def test_reader_refuses_a_header_line_over_the_limit_at_once(end: bytes) -> None:
+    expected = ("header line over 8192 bytes (RFC 6585 5)", 431)
+    assert verdict(b"x\r\n" + b"a:".ljust(MAX_LINE + 1, b"b") + end) == expected
+
+
+def test_reader_takes_as_many_headers_as_the_limit() -> None:
+    head = b"x" + b"\r\na: b" * MAX_HEADERS
+    assert verdict(head + b"\r\n\r\n") == (head, b"")
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\n\r\n"])
+def test_reader_refuses_more_headers_at_once(end: bytes) -> None:
+    expected = ("too many headers, over 100 (RFC 6585 5)", 431)
+    assert verdict(b"x" + b"\r\na: b" * (MAX_HEADERS + 1) + end) == expected
+
+
+def head_of(size: int) -> bytes:
+    """Return a head of *size* bytes, the empty line included, whose lines are long but allowed."""
+    line = b"\r\na:".ljust(8000, b"b")
+    return b"x".ljust(size - 4 * len(line) - 4, b"x") + line * 4
+
+
+def test_reader_takes_a_head_of_the_limit() -> None:
+    head = head_of(MAX_HEAD)
+    assert verdict(head + b"\r\n\r\n" + b"frames") == (head, b"frames")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head_of(MAX_HEAD + 1) + b"\r\n\r\n",
+        head_of(MAX_HEAD + 3) + b"\r\n\r\n",
+        head_of(MAX_HEAD) + b"x" * 5,
+        head_of(MAX_HEAD) + b"\r\na: b",
+        head_of(MAX_HEAD) + b"\r\n\rx",
+    ],
+)
+def test_reader_refuses_a_head_over_the_limit_at_once(data: bytes) -> None:
+    whole = verdict(data)
+    assert whole == verdict(data[: MAX_HEAD + 1])
+    assert whole in (
+        ("head over 32768 bytes (RFC 6585 5)", 431),
+        ("NUL or a line break other than CRLF (RFC 9112 2.2)", 400),
+    )
+
+
+def test_reader_waits_at_exactly_the_limit_of_a_head() -> None:
+    data = head_of(MAX_HEAD) + b"xxxx"
+    assert verdict(data) == (None, data)
+    assert verdict(data + b"x") == ("head over 32768 bytes (RFC 6585 5)", 431)
+
+
+@pytest.mark.parametrize("data", [b"\n", b"x" * 9000, b"x\r\n" * 200, b"\r\n", b"x\0"])
+def test_reader_stays_with_its_verdict(data: bytes) -> None:
+    reader = HeadReader()
+    reader.feed(data)
+    with pytest.raises(InvalidHandshake) as first:
+        reader.next_head()
+    reader.feed(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(InvalidHandshake) as second:
+        reader.next_head()
+    assert str(first.value) == str(second.value)
+    assert first.value.status == second.value.status
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"\0", b"x", b"a: b", b"y" * 4095])
+        | st.binary(max_size=4),
+        max_size=24,
+    ).map(b"".join)
+)
+def test_reader_comes_to_one_verdict_however_bytes_arrive(data: bytes) -> None:
+    verdict(data)
+
+
+# first lines
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("GET / HTTP/1.1", ("GET", "/", "HTTP/1.1")),
+        ("get /a?b=%20&c HTTP/1.0", ("get", "/a?b=%20&c", "HTTP/1.0")),
+        ("GET http://a:1/b?c HTTP/1.9", ("GET", "http://a:1/b?c", "HTTP/1.9")),
+        ("OPTIONS * HTTP/1.1", ("OPTIONS", "*", "HTTP/1.1")),
+        ('M-SEARCH /"|{}~ HTTP/1.1', ("M-SEARCH", '/"|{}~', "HTTP/1.1")),
+    ],
+)
+def test_request_line_is_split(line: str, expected: tuple[str, str, str]) -> None:
+    assert parse_request_line(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "GET", "GET /", "GET  / HTTP/1.1", "GET /  HTTP/1.1", " GET / HTTP/1.1"),
+        *("GET / HTTP/1.1 ", "GET / HTTP/1.1\n", "GET\t/ HTTP/1.1", "GET /a b HTTP/1.1"),
+        *("GET /#a HTTP/1.1", "GET /\x7f HTTP/1.1", "GET /\xe9 HTTP/1.1", "GET /\0 HTTP/1.1"),
+        *("G(T / HTTP/1.1", "GET / http/1.1", "GET / HTTP/1", "GET / HTTP/1.10", "GET / HTTP/11.1"),
+        *("GET / HTTP/1.\u0661", "GET / HTTPS/1.1"),
+    ],
+)
+def test_malformed_request_line_is_refused(line: str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed request line") as caught:
+        parse_request_line(line)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("version", ["HTTP/0.9", "HTTP/2.0", "HTTP/3.0"])
+def test_request_line_of_another_http_is_refused_505(version: str) -> None:
+    with pytest.raises(InvalidHandshake, match=r"HTTP version is not 1\.1") as caught:
+        parse_request_line(f"GET / {version}")
+    assert caught.value.status == 505
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("HTTP/1.1 101 Switching Protocols", ("HTTP/1.1", 101, "Switching Protocols")),
+        ("HTTP/1.0 200 ", ("HTTP/1.0", 200, "")),
+        ("HTTP/1.1 404 \xe9\t.", ("HTTP/1.1", 404, "\xe9\t.")),
+        ("HTTP/1.1 599 x", ("HTTP/1.1", 599, "x")),
+    ],
+)
+def test_status_line_is_split(line: str, expected: tuple[str, int, str]) -> None:
+    assert parse_status_line(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "HTTP/1.1", "HTTP/1.1 101", "HTTP/1.1  101 x", "HTTP/1.1 1001 x", "HTTP/1.1 +10 x"),
+        *("HTTP/1.1 1_0 x", "HTTP/1.1 10\u0661 x", "HTTP/1.1 099 x", "HTTP/1.1 600 x"),
+        *("HTTP/2.0 200 x", "HTTP/1.1 200 a\nb", "HTTP/1.1 200 a\n", "HTTP/1.1 200 \0"),
+        *(" HTTP/1.1 200 x", "ICY 200 OK"),
+    ],
+)
+def test_malformed_status_line_is_refused(line: str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed status line"):
+        parse_status_line(line)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        *(("/", ("", "/", "")), ("/a/b?c=d?e", ("", "/a/b", "c=d?e"))),
+        *(("//a/b", ("", "//a/b", "")), ("http://a:80/b?c", ("a:80", "/b", "c"))),
+        *(("HTTPS://a", ("a", "/", "")), ("http://a?b", ("a", "/", "b"))),
+    ],
+)
+def test_target_is_split(target: str, expected: tuple[str, str, str]) -> None:
+    assert split_target(target) == expected
+
+
+@pytest.mark.parametrize("target", ["", "*", "a", "a:80", "ws://a/", "http:///", "http:a", "?a"])
+def test_target_that_is_no_path_and_no_http_uri_is_refused(target: str) -> None:
+    with pytest.raises(InvalidHandshake, match="neither a path nor an http URI"):
+        split_target(target)
+
+
+# header lines
+
+
+def test_header_lines_are_parsed_from_bytes_and_text() -> None:
+    headers = parse_headers([b"A: b", "C:d", b"a:\t e f \t"])
+    assert headers.items() == [("A", "b"), ("C", "d"), ("a", "e f")]
+
+
+def test_header_values_are_latin_1_and_may_be_empty() -> None:
+    assert parse_headers([b"A: \xe9\t\xff", b"B:", b"C: : "]).items() == [
+        ("A", "\xe9\t\xff"),
+        ("B", ""),
+        ("C", ":"),
+    ]
+
+
+def test_header_values_keep_space_that_is_not_ascii() -> None:
+    assert parse_headers([b"A: \xa0b\xa0"])["A"] == "\xa0b\xa0"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"a", b": b", b" a: b", b"\ta: b", b"a : b", b"a\t: b", b"a b: c", b"a\xe9: b"),
+        *(b"(a): b", b"a: b\rc", b"a: b\nc", b"a: b\n", b"a: b\r\nc: d", b"a: \0", b"a: \x01"),
+        *(b"a: \x1b[0m", b"a: \x7f", "a: \u0100", "\u212a: a"),
+    ],
+)
+def test_malformed_header_line_is_refused(line: bytes | str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed or folded header line") as caught:
+        parse_headers([b"A: b", line])
+    assert caught.value.status == 400
+
+
+# writing
+
+
+def test_head_is_written_with_an_empty_line_at_its_end() -> None:
+    assert build_head("GET / HTTP/1.1", []) == b"GET / HTTP/1.1\r\n\r\n"
+    head = build_head("HTTP/1.1 200 OK", [("A", "b"), ("C", "\xe9\t"), ("D", "")])
+    assert head == b"HTTP/1.1 200 OK\r\nA: b\r\nC: \xe9\t\r\nD: \r\n\r\n"
+
+
+@pytest.mark.parametrize("bad", ["\r", "\n", "\r\n", "\0", "\x7f", "\u20ac", "\n "])
+def test_value_that_would_break_the_head_is_not_written(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"^header X-Secret has a character") as caught:
+        build_head("GET / HTTP/1.1", [("A", "b"), ("X-Secret", f"hidden{bad}")])
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "A:", "A b", "A\r\nB", "A\n", "\xe9", "\0", "A\t"])
+def test_name_that_is_no_token_is_not_written(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^header name .* is not a token"):
+        build_head("GET / HTTP/1.1", [(name, "b")])
+
+
+@pytest.mark.parametrize("line", ["GET /\r\nA: b", "GET /\n", "GET /\0", "GET /\u20ac"])
+def test_first_line_that_would_break_the_head_is_not_written(line: str) -> None:
+    with pytest.raises(ValueError, match="the first line has a character"):
+        build_head(line, [])
+
+
+@given(st.lists(st.tuples(TOKENS, VALUES)))
+def test_written_head_is_read_back(pairs: list[tuple[str, str]]) -> None:
+    reader = HeadReader()
+    reader.feed(build_head("GET / HTTP/1.1", pairs))
+    head = reader.next_head()
+    assert head is not None
+    first_line, *lines = head.split(b"\r\n")
+    assert parse_request_line(first_line.decode()) == ("GET", "/", "HTTP/1.1")
+    assert parse_headers(lines).items() == [(name, value.strip(" ")) for name, value in pairs]
+
+
+def test_user_headers_are_kept() -> None:
+    assert user_headers({"A": "b"}, re.compile("c")) == Headers({"A": "b"})
+    assert user_headers({"Hosts": "b"}, re.compile("host")) == Headers({"Hosts": "b"})
+
+
+def test_user_headers_that_are_reserved_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"^header HOST is written by the handshake itself$"):
+        user_headers([("A", "b"), ("HOST", "c")], re.compile("host"))
+
+
+# tokens, lists, extensions, cookies
+
+
+def test_tokens_are_visible_ascii_without_delimiters() -> None:
+    assert {character for character in map(chr, range(0x200)) if is_token(character)} == set(TCHARS)
+    assert is_token(TCHARS)
+
+
+@pytest.mark.parametrize("text", ["", " ", "a ", "a\n", "a b", "a,b", "\u0661", "\u212a"])
+def test_text_with_anything_else_is_no_token(text: str) -> None:
+    assert not is_token(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *(("", []), ("a", ["a"]), ("b,a", ["b", "a"]), (" \ta ,\tb\t", ["a", "b"])),
+        *((",, a ,,b, ,", ["a", "b"]), ("a, a, A", ["a", "a", "A"])),
+    ],
+)
+def test_token_list_is_split(value: str, expected: list[str]) -> None:
+    assert parse_token_list(value) == expected
+
+
+@pytest.mark.parametrize("value", ["a b", 'a, "b"', "a/b", "a\xa0", "\xe9", "a;b", "a,\0", "a\n"])
+def test_malformed_token_list_is_refused(value: str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed list in a header") as caught:
+        parse_token_list(value)
+    assert caught.value.status == 400
+
+
+def test_token_is_found_in_a_list_in_any_case_and_only_whole() -> None:
+    assert has_token("keep-alive, UpGrade", "upgrade")
+    assert not has_token("keep-alive, upgraded", "upgrade")
+    assert not has_token("", "upgrade")
+    with pytest.raises(InvalidHandshake):
+        has_token("upgrade, keep alive", "upgrade")
+
+
+def test_protocol_list_is_split() -> None:
+    assert parse_protocol_list("websocket, HTTP/2.0,, x") == ["websocket", "HTTP/2.0", "x"]
+    assert parse_protocol_list("") == []
+
+
+@pytest.mark.parametrize("value", ["a/", "/a", "a/b/c", "a b", "a /b", "websocket, \xe9"])
+def test_malformed_protocol_list_is_refused(value: str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed list in a header"):
+        parse_protocol_list(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *(("", []), (" , ,", []), ("a", [("a", [])]), ("a, b", [("a", []), ("b", [])])),
+        ("a; b; c=d", [("a", [("b", None), ("c", "d")])]),
+        ("a;b=1;b=2,a", [("a", [("b", "1"), ("b", "2")]), ("a", [])]),
+        (' a\t;\tb = "c" ,, d ', [("a", [("b", "c")]), ("d", [])]),
+        ('a; b="\\c\\d"', [("a", [("b", "cd")])]),
+    ],
+)
+def test_extensions_are_split(
+    value: str, expected: list[tuple[str, list[tuple[str, str | None]]]]
+) -> None:
+    assert parse_extensions(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(";", "a;", "a;;b", "=", "a=b", "a; =b", "a; b=", "a; b=c d", "a; b=c=d", "a b"),
+        *('a; b=""', 'a; b="', 'a; b="c', 'a; b=c"', 'a; b="c"d', 'a; b="c\\"', 'a; b="\\\\"'),
+        *('a; b="c d"', 'a; b="c,d"', 'a; b="c;d"', 'a; b="c=d"', 'a; b="\\,"', 'a; b="c\\\n"'),
+        *('"a"', "a; b='c'; \xe9", "a; \xa0b", "a\n"),
+    ],
+)
+def test_malformed_extensions_are_refused(value: str) -> None:
+    with pytest.raises(InvalidHandshake, match="malformed list in a header"):
+        parse_extensions(value)
+
+
+@given(st.lists(st.tuples(TOKENS, st.lists(st.tuples(TOKENS, st.none() | TOKENS)))))
+def test_extensions_read_what_was_written(
+    extensions: list[tuple[str, list[tuple[str, str | None]]]],
+) -> None:
+    written = ", ".join(
+        "; ".join([name, *(key if value is None else f"{key}={value}" for key, value in params)])
+        for name, params in extensions
+    )
+    assert parse_extensions(written) == extensions
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *(("", {}), ("a=b", {"a": "b"}), ("a=b; c=d;e=f", {"a": "b", "c": "d", "e": "f"})),
+        *(("a=b=c; d=", {"a": "b=c", "d": ""}), ("a=1; a=2", {"a": "1"})),
+        *((" a = b ; junk; =c; ;", {"a": "b"}), ('a="b"', {"a": '"b"'})),
+    ],
+)
+def test_cookies_are_split_and_malformed_ones_passed_over(
+    value: str, expected: dict[str, str]
+) -> None:
+    assert parse_cookies(value) == expected
+
+
+# garbage
+
+
+GARBAGE = st.text() | st.text('aG/ ,;="\\\t:HTP1.\r\n\0\xe9')
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        parse_request_line,
+        parse_status_line,
+        split_target,
+        parse_token_list,
+        parse_protocol_list,
+        parse_extensions,
+        parse_cookies,
+        lambda text: parse_headers([text]),
+        lambda text: parse_headers([text.encode()]),
+    ],
+)
+@given(text=GARBAGE)
+def test_garbage_gives_invalid_handshake_and_nothing_else(
+    parse: Callable[[str], object], text: str
+) -> None:
+    with suppress(InvalidHandshake):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "parse", [parse_request_line, parse_status_line, split_target, parse_extensions]
+)
+@given(text=GARBAGE)
+def test_no_error_repeats_what_the_peer_sent(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(InvalidHandshake) as caught:
+        parse(f"(S3CRET){text}")
+    assert "S3CRET" not in str(caught.value)
+    assert len(str(caught.value).encode("ascii")) <= 123
+
+
+# linear time
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return the least processor time of several calls."""
+    spent = []
+    for _ in range(3):
+        before = time.thread_time()
+        with suppress(InvalidHandshake):
+            function()
+        spent.append(time.thread_time() - before)
+    return max(min(spent), 1e-6)
+
+
+def feed_by_byte(data: bytes) -> None:
+    reader = HeadReader()
+    for start in range(len(data)):
+        reader.feed(data[start : start + 1])
+        assert reader.next_head() is None
+
+
+WORST = {
+    "name": (parse_headers, "", "a", "\0"),
+    "value of space": (parse_headers, "a:", " ", "\0"),
+    "value": (parse_headers, "a:", "b", "\0"),
+    "value of colons": (parse_headers, "a", ":", "\n"),
+    "method": (parse_request_line, "", "a", "\0"),
+    "target": (parse_request_line, "GET ", "/", "\0"),
+    "spaces": (parse_request_line, "GET /", " ", "\0"),
+    "authority": (split_target, "http://", "a", "\n"),
+    "schemes": (split_target, "", "http://", "\n"),
+    "reason": (parse_status_line, "HTTP/1.1 200 ", " ", "\0"),
+    "commas": (parse_token_list, "", ",", "\0"),
+    "space": (parse_token_list, "a", " ", "b"),
+    "tokens": (parse_token_list, "", "a,", "\0"),
+    "slashes": (parse_protocol_list, "", "/", "\0"),
+    "extensions": (parse_extensions, "", "a,", "\0"),
+    "parameters": (parse_extensions, "a", ";b", "\0"),
+    "equals": (parse_extensions, "a;b", "=", "\0"),
+    "escapes": (parse_extensions, 'a;b="', "\\", '"'),
+    "escaped": (parse_extensions, 'a;b="', "\\a", '"'),
+    "quotes": (parse_extensions, "a;b=", '"', "\0"),
+    "cookies": (parse_cookies, "", "a=b;", "\0"),
+    "cookie space": (parse_cookies, "a=b", " ", ";"),
+}
+
+
+@pytest.mark.parametrize(("parse", "start", "unit", "end"), WORST.values(), ids=WORST)
+def test_worst_input_takes_linear_time(
+    parse: Callable[[object], object], start: str, unit: str, end: str
+) -> None:
+    def cost(size: int) -> float:
+        text = start + unit * (size // len(unit)) + end
+        return seconds(lambda: parse([text] if parse is parse_headers else text))
+
+    # 16 times as long: 16 times the time if linear, 256 times if quadratic
+    assert cost(16 * 8192) < 80 * cost(8192)
+
+
+def test_many_headers_of_one_name_take_linear_time() -> None:
+    assert seconds(lambda: parse_headers(["a: b"] * 3200)) < 80 * seconds(
+        lambda: parse_headers(["a: b"] * 200)
+    )
+
+
+@pytest.mark.parametrize(
+    "line", [b"x" * 8000, b"a: b\r\n" * 90 + b"a: b"], ids=["long line", "many lines"]
+)
+def test_reader_takes_linear_time_however_finely_bytes_arrive(line: bytes) -> None:
+    data = (line + b"\r\na: ".ljust(8000, b"x") * 4)[:MAX_HEAD]
+    assert seconds(lambda: feed_by_byte(data)) < 200 * seconds(lambda: feed_by_byte(data[:1024]))

@@ -1,0 +1,71 @@
+"""What a writer makes of messages, beside what test_message.py holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from geventws.core.codes import PING
+from geventws.core.message import GATHER, MessageWriter, encode
+from tests.core.helpers import Raw, compressing, inflated, written
+
+
+def test_writer_masks_every_frame_with_a_key_of_its_own() -> None:
+    writer = MessageWriter(True)
+    for _ in range(100):
+        writer.message(b"")
+    assert len({data[2:] for data in writer.take()}) > 90  # each is a head and its key
+
+
+def test_writer_hands_over_a_large_payload_without_copying_it() -> None:
+    writer = MessageWriter(False)
+    payload = bytes(GATHER)
+    writer.message(payload)
+    _, same = writer.take()
+    assert same is payload
+    writer.message(payload[1:])
+    assert len(writer.take()) == 1
+
+
+def test_writer_refuses_text_that_has_no_utf8() -> None:
+    writer = MessageWriter(False)
+    for make in (writer.message, lambda data: writer.fragment(data, True), encode):
+        with pytest.raises(UnicodeEncodeError):
+            make("\ud800")
+    assert (writer.take(), writer.messages, writer.bytes, writer.wire) == ([], 0, 0, 0)
+
+
+def test_writer_leaves_messages_under_the_threshold_alone() -> None:
+    writer = compressing(threshold=10)
+    writer.message(b"123456789")
+    writer.message(b"1234567890")
+    assert [each.rsv for each in written(writer)] == [0, 4]
+
+
+def test_writer_compresses_fragments_of_any_size_and_says_so_on_the_first() -> None:
+    writer = compressing(threshold=10)
+    for part, fin in (("frag", False), ("", False), ("ments", True)):
+        writer.fragment(part, fin)
+    frames = written(writer)
+    assert [each.rsv for each in frames] == [4, 0, 0]
+    assert inflated(frames) == b"fragments"
+
+
+def test_writer_puts_control_frames_between_fragments_and_never_compresses_them() -> None:
+    writer = compressing()
+    writer.fragment("one", False)
+    writer.frame(PING, b"ping", True, False)
+    writer.fragment("two", True)
+    first, ping, last = written(writer)
+    assert ping == Raw(PING, b"ping")
+    assert inflated([first, last]) == b"onetwo"
+
+
+def test_writer_counts_messages_their_bytes_and_what_that_is_on_the_wire() -> None:
+    writer = MessageWriter(True)
+    writer.message("é")
+    writer.fragment(b"one", False)
+    assert (writer.messages, writer.bytes) == (1, 5)
+    writer.fragment(b"two", True)
+    writer.frame(PING, b"", True, False)
+    assert (writer.messages, writer.bytes, writer.wire) == (2, 8, 3 * 6 + 8 + 6)
+    assert writer.wire == len(b"".join(writer.take()))
