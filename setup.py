@@ -38,7 +38,6 @@ REQUIRED = ["gevent>=24.11.1", "greenlet>=3.1", "zope.interface>=7.0"]
 
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
-    "cli": ["prompt_toolkit>=3.0.43"],
     "wsaccel": ["wsaccel>=0.6.6"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})

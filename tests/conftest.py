@@ -6,13 +6,14 @@ GEVENTWS_EXPECT=interpreted|compiled    stop unless every hot module is that
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
 from setup import COMPILED, ROOT
+from tests.leaks import census, settle
 
 
 def source(module: str) -> Path:
@@ -64,3 +65,11 @@ def pytest_report_header() -> str:
     for module in COMPILED:
         kinds["interpreted" if twin(source(module)) is None else "compiled"].append(module)
     return "\n".join(f"{kind}: {' '.join(names)}" for kind, names in kinds.items() if names)
+
+
+@pytest.fixture
+def leaks_nothing() -> Iterator[None]:
+    """Fail a test that leaves greenlets, file descriptors or active watchers behind."""
+    before = census()
+    yield
+    settle(before)

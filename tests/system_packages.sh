@@ -4,8 +4,9 @@
 set -euo pipefail
 
 python=${1:-python3}
-if ! release=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); then
-    echo "$python does not run: the tests need Python 3.11 or later (make PYTHON=python3.12)" >&2
+read_release='import sys; print("python%d.%d" % sys.version_info[:2]); sys.exit(sys.version_info < (3, 11))'
+if ! release=$("$python" -c "$read_release" 2>/dev/null); then
+    echo "$python is not Python 3.11 or later; name one: make PYTHON=python3.12" >&2
     exit 1
 fi
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha1
 from http import HTTPStatus
 from os import urandom
@@ -331,7 +331,7 @@ class Opening:
         """Take what to ask for; a Host among *headers* is sent instead of *host*.
 
         Raises:
-            TypeError: *subprotocols* is one str.
+            TypeError: *subprotocols*, *origin* or *headers* are not of str.
             ValueError: an argument cannot be sent, or one of *headers* is the handshake's own.
         """
         given = user_headers(headers, _HANDSHAKE)
@@ -349,8 +349,8 @@ class Opening:
         items += [("Sec-WebSocket-Key", self.key), ("Sec-WebSocket-Version", "13")]
         if origin is not None:
             items.append(("Origin", origin))
-        if subprotocols:
-            items.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+        if self._subprotocols:
+            items.append(("Sec-WebSocket-Protocol", ", ".join(self._subprotocols)))
         if compression is not None:
             items.append(("Sec-WebSocket-Extensions", compression.offer()))
         items += [(name, value) for name, value in given.items() if name.lower() != "host"]
@@ -392,8 +392,9 @@ class Opening:
 
 
 def _sendable(subprotocols: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(subprotocols, str):
-        raise TypeError("subprotocols is a str, not a sequence of them")
-    if not all(map(is_token, subprotocols)) or len(set(subprotocols)) < len(subprotocols):
+    names = tuple(subprotocols) if isinstance(subprotocols, Iterable) else (None,)
+    if isinstance(subprotocols, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError("subprotocols: a sequence of str, not one str")
+    if not all(map(is_token, names)) or len(set(names)) < len(names):
         raise ValueError("subprotocols are not different tokens (RFC 6455 4.1)")
-    return tuple(subprotocols)
+    return names

@@ -269,6 +269,7 @@ def build_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """Write a head and the empty line that ends it; the one place where heads are written.
 
     Raises:
+        TypeError: a value is no str.
         ValueError: a name is no token; a value or the first line has a control character, as CR or
             LF, or a character that is not latin-1. The text names the header, never its value.
     """
@@ -278,6 +279,8 @@ def build_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
     for name, value in headers:
         if not _match_token(name):
             raise ValueError(f"header name {name!r} is not a token (RFC 9110 5.1)")
+        if not isinstance(value, str):
+            raise TypeError(f"header {name}: a str, not {type(value).__name__}")
         if not _match_value(value):
             raise ValueError(f"header {name} has a character that no value may have (RFC 9110 5.5)")
         lines.append(f"{name}: {value}")
@@ -289,12 +292,16 @@ def user_headers(items: HeaderItems, reserved: re.Pattern[str]) -> Headers:
     """Return the *items* that a user gave as Headers.
 
     Raises:
+        TypeError: *items* are neither a mapping nor pairs.
         ValueError: one is not for users: *reserved* matches the whole of its name in lower case.
     """
-    headers = Headers(items)
-    for name in headers:
-        if reserved.fullmatch(name.lower()):
-            raise ValueError(f"header {name} is written by the handshake itself")
+    try:
+        headers = Headers(items)
+        taken = next((name for name in headers if reserved.fullmatch(name.lower())), None)
+    except (AttributeError, TypeError, ValueError):
+        raise TypeError("headers: a mapping or pairs, of str") from None
+    if taken is not None:
+        raise ValueError(f"header {taken} is written by the handshake itself")
     return headers
 
 

@@ -27,8 +27,7 @@ cdef class MessageReader:
     cdef _count(self)
     @cython.locals(data=bytes, limit="long long")
     cdef _append(self, Frame frame)
-    @cython.locals(limit="long long")
-    cdef _check_declared(self, long long size)
+    cdef _check_declared(self, long long more)
     cdef _too_big(self)
     cdef _validate(self)
     @cython.locals(buffer=bytearray, text=bint)
@@ -46,6 +45,8 @@ cdef class MessageWriter:
 
     @cython.locals(opcode=int, payload=bytes)
     cpdef message(self, message)
+    @cython.locals(opcode=int, payload=bytes, first=bint, rsv1=bint)
+    cpdef fragment(self, data, bint fin)
     cpdef encoded(self, bytes frame, Py_ssize_t size)
     @cython.locals(size=Py_ssize_t, key=bytes, head=bytes)
     cpdef frame(self, int opcode, bytes payload, bint fin, bint rsv1)
@@ -53,4 +54,10 @@ cdef class MessageWriter:
     cpdef bint pending(self)
     @cython.locals(out=list)
     cpdef list take(self)
+    cdef _check_between(self)
     cdef _put(self, bytes data)
+
+@cython.locals(opcode=int, payload=bytes)
+cpdef tuple encode(message)
+
+cpdef tuple payload_of(message)

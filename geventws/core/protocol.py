@@ -160,6 +160,14 @@ class Protocol:
         while self.frames_this_turn < TURN and self._has_room() and self._advance():
             pass
 
+    def keep_all(self) -> None:
+        """Look at all that has arrived, for whoever closes or gives up looks at nothing after that.
+
+        What is kept is bounded, as the flood may inflate to any size.
+        """
+        while self.state == State.OPEN and self._ahead_bytes < 2 * AHEAD_BYTES and self._advance():
+            pass
+
     def wants_data(self) -> bool:
         """Return whether someone who is not receiving should read more off the wire."""
         if self.eof or self._held is not None or self.state == State.CLOSED:
@@ -314,9 +322,7 @@ class Protocol:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
         payload = close_payload(code, reason)
-        # once the close frame is sent, what is not kept by now is passed over
-        while self.state == State.OPEN and self._ahead_bytes < 2 * AHEAD_BYTES and self._advance():
-            pass
+        self.keep_all()
         if self.state == State.OPEN:
             self._send_close(payload)
             self.state = State.CLOSING

@@ -20,6 +20,7 @@ from tests.core.helpers import (
     joined,
     receive,
     sent,
+    state,
     verdict,
 )
 
@@ -28,17 +29,17 @@ from tests.core.helpers import (
 
 @both_sides
 def test_side_receives_text_as_str_and_binary_as_bytes_in_order(side: Side) -> None:
-    protocol = Protocol(side)
+    protocol = Protocol(side, None, 3)
     data = b"".join(
-        frame_to(side, *frame)
-        for frame in [
-            (TEXT, "ä".encode()),
-            (BINARY, b"\xff"),
+        frame_to(side, opcode, payload, fin)
+        for opcode, payload, fin in [
+            (TEXT, "ä".encode(), True),
+            (BINARY, b"\xff", True),
             (TEXT, b"in ", False),
             (CONTINUATION, b"", False),
-            (CONTINUATION, b"parts"),
-            (TEXT, b""),
-            (BINARY, b""),
+            (CONTINUATION, b"parts", True),
+            (TEXT, b"", True),
+            (BINARY, b"", True),
         ]
     )
     assert receive(protocol, data) == ["ä", b"\xff", "in parts", "", b""]
@@ -247,9 +248,9 @@ def test_side_fails_the_connection_on_a_violation_after_the_messages_before_it(s
     protocol = Protocol(side)
     protocol.receive_data(frame_to(side, TEXT, b"before") + frame_to(side, 3) + b"garbage")
     assert protocol.next_message() == "before"
-    assert protocol.state == State.OPEN
+    assert state(protocol) == State.OPEN
     assert protocol.next_message() is None
-    assert protocol.state == State.CLOSED
+    assert state(protocol) == State.CLOSED
     assert verdict(protocol) == (1002, "a reserved opcode (RFC 6455 5.2)", False)
     (close,) = sent(protocol)
     assert (close.opcode, close.payload) == (CLOSE, closing(*verdict(protocol)[:2]))
@@ -263,10 +264,10 @@ def test_side_fails_the_connection_on_a_violation_after_the_messages_before_it(s
 def test_side_exchanges_close_frames_when_it_closes(side: Side) -> None:
     protocol = Protocol(side)
     protocol.close(4000, "bye")
-    assert protocol.state == State.CLOSING
+    assert state(protocol) == State.CLOSING
     assert sent(protocol) == [Raw(CLOSE, closing(4000, "bye"), masked=side == Side.CLIENT)]
     assert receive(protocol, frame_to(side, CLOSE, closing(4001, "ok"))) == []
-    assert protocol.state == State.CLOSED
+    assert state(protocol) == State.CLOSED
     assert verdict(protocol) == (4001, "ok", True)
     assert not protocol.has_data()
 
@@ -317,6 +318,13 @@ def test_side_tells_the_peer_another_code_than_the_application_when_asked_to(sid
     assert [frame.payload for frame in sent(protocol)] == [closing(1011, "no pong")]
     assert verdict(protocol) == (1006, "no pong", False)
     assert protocol.closed_error().__cause__ is cause
+
+
+@both_sides
+def test_side_tells_the_peer_nothing_when_the_connection_is_lost(side: Side) -> None:
+    protocol = Protocol(side)
+    protocol.abort(1006, "lost")
+    assert (verdict(protocol), protocol.has_data()) == ((1006, "lost", False), False)
 
 
 # Reading ahead

@@ -16,6 +16,7 @@ from tests.core.helpers import (
     raw_head,
     receive,
     sent,
+    state,
     verdict,
 )
 
@@ -48,9 +49,9 @@ def test_side_fails_the_connection_on_a_violation_after_the_messages_before_it(
     protocol.receive_data(frame_to(side, TEXT, b"before") + frame_to(side, PING, b"ping"))
     protocol.receive_data(b"".join(frame_to(side, *frame) for frame in frames))
     assert protocol.next_message() == "before"
-    assert protocol.state == State.OPEN
+    assert state(protocol) == State.OPEN
     assert protocol.next_message() is None
-    assert protocol.state == State.CLOSED
+    assert state(protocol) == State.CLOSED
     pong, close = sent(protocol)
     assert pong == Raw(PONG, b"ping", masked=side == Side.CLIENT)
     assert (close.opcode, close.payload[:2]) == (CLOSE, closing(code))

@@ -1,0 +1,176 @@
+"""connect(): from an address to an open connection (RFC 6455 4.1).
+
+uri -> TCP -> TLS -> the opening handshake -> WebSocket
+"""
+
+from __future__ import annotations
+
+import ssl as stdlib_ssl
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, TypeVar, Unpack, overload
+
+import gevent
+
+from geventws.care import caretaker
+from geventws.core.codes import Side
+from geventws.core.handshake import Accepted, Opening
+from geventws.core.headers import HeaderItems
+from geventws.core.protocol import Protocol
+from geventws.dial import check_source, dial, look_up, unix_address
+from geventws.opening import late, open_client
+from geventws.options import OptionArguments, Options
+from geventws.tls import check_context, default_context, wrap
+from geventws.transport import Transport
+from geventws.uri import URI, parse_uri
+from geventws.websocket import WebSocket
+from geventws.workers import workers
+
+W = TypeVar("W", bound=WebSocket)
+
+
+@overload
+def connect(
+    uri: str,
+    *,
+    subprotocols: Sequence[str] = ...,
+    headers: HeaderItems = ...,
+    origin: str | None = ...,
+    ssl: stdlib_ssl.SSLContext | None = ...,
+    source_address: tuple[str, int] | None = ...,
+    **options: Unpack[OptionArguments],
+) -> WebSocket: ...
+@overload
+def connect(
+    uri: str,
+    *,
+    handler: type[W],
+    subprotocols: Sequence[str] = ...,
+    headers: HeaderItems = ...,
+    origin: str | None = ...,
+    ssl: stdlib_ssl.SSLContext | None = ...,
+    source_address: tuple[str, int] | None = ...,
+    **options: Unpack[OptionArguments],
+) -> W: ...
+def connect(
+    uri: str,
+    *,
+    handler: type[WebSocket] = WebSocket,
+    subprotocols: Sequence[str] = (),
+    headers: HeaderItems = (),
+    origin: str | None = None,
+    ssl: stdlib_ssl.SSLContext | None = None,
+    source_address: tuple[str, int] | None = None,
+    **options: Unpack[OptionArguments],
+) -> WebSocket:
+    """Connect to the server at *uri* and return the open connection. Only the caller waits.
+
+    Args:
+        uri: ws://, wss://, or ws+unix:///path/of/socket[:/path], wss+unix.
+        handler: a subclass of WebSocket in the callback style; its callbacks begin to run.
+        subprotocols: what to offer, the most wanted first.
+        headers: more headers for the request, as a mapping or pairs.
+        origin: the Origin header, which only browsers have to send.
+        ssl: for wss, a context in place of the default, which verifies certificate and host name.
+        source_address: the local IP address and port to connect from; port 0 takes a free one.
+        **options: see Options.
+
+    Raises:
+        InvalidURI: *uri* is no address of a WebSocket server.
+        OSError: there is no such host, nobody listens, or TLS failed (ssl.SSLError).
+        TimeoutError: open_timeout was up; it names the phase that took too long.
+        Rejected: the server answered something else than 101.
+        InvalidHandshake: the server's answer breaks a rule.
+        TypeError, ValueError: an argument is wrong; nothing was sent.
+    """
+    settings = Options(**options)
+    where = parse_uri(uri)
+    _check(handler, ssl, source_address, where)
+    opening = Opening(
+        where.authority,
+        where.target,
+        subprotocols=subprotocols,
+        compression=settings.compression,
+        origin=origin,
+        headers=headers,
+    )
+    deadline = None if settings.open_timeout is None else monotonic() + settings.open_timeout
+    context = (ssl or default_context()) if where.secure else None
+    transport = Transport(_reach(where, source_address, context, settings.open_timeout))
+    try:
+        accepted, rest = open_client(transport, opening, deadline)
+        return _begin(handler, transport, settings, accepted, rest)
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _check(
+    handler: object,
+    context: object,
+    source_address: object,
+    where: URI,
+) -> None:
+    if not (isinstance(handler, type) and issubclass(handler, WebSocket)):
+        raise TypeError("handler: a subclass of WebSocket")
+    check_context(context)
+    if context is not None and not where.secure:
+        raise ValueError("ssl: only wss has TLS, and this address is not wss")
+    check_source(source_address)
+    if source_address is not None and where.path is not None:
+        raise ValueError("source_address: a unix socket has none")
+
+
+def _reach(
+    where: URI,
+    source_address: tuple[str, int] | None,
+    context: stdlib_ssl.SSLContext | None,
+    seconds: float | None,
+) -> Any:
+    """Return a socket on which the server is to be asked; its time counts against open_timeout."""
+    phase = "the name lookup"
+    limit = gevent.Timeout(seconds)
+    try:
+        with limit:
+            if where.path is None:
+                addresses = look_up(where.host, where.port)
+            else:
+                addresses = [unix_address(where.path)]
+            phase = "the TCP handshake"
+            socket = dial(addresses, source_address)
+            phase = "the TLS handshake"
+            return socket if context is None else _secure(socket, context, where.certified)
+    except gevent.Timeout as timeout:
+        if timeout is not limit:
+            raise
+        raise late(phase) from None
+
+
+def _secure(socket: Any, context: stdlib_ssl.SSLContext, name: str) -> Any:
+    secured = socket
+    try:
+        secured = wrap(socket, context, server_hostname=name)
+        secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
+    return secured
+
+
+def _begin(
+    handler: type[W], transport: Transport, options: Options, accepted: Accepted, rest: bytes
+) -> W:
+    protocol = Protocol(Side.CLIENT, options.max_size, options.max_fragments, accepted.deflate)
+    connection = handler(
+        transport,
+        protocol,
+        options,
+        Side.CLIENT,
+        subprotocol=accepted.subprotocol,
+        extensions=() if accepted.deflate is None else ("permessage-deflate",),
+    )
+    caretaker().watch(connection, transport)
+    connection.begin(rest)
+    if handler is not WebSocket:
+        workers().drive(connection, transport)
+    return connection

@@ -1,0 +1,382 @@
+"""Who reads, who writes, who is told: the machinery under WebSocket.
+
+socket -> transport.read -> protocol            protocol -> transport.write -> socket
+
+There is no reader task and no queue. Whoever wants something of the peer, a message, a pong, its
+close frame, reads the socket itself; when another one is reading already, it waits to be told. What
+the one reads for the other goes to the protocol's read-ahead. When nobody reads, a caretaker calls
+attend() now and then, so that pings are answered and lost peers noticed.
+
+Between two calls of the transport nobody else runs (see interfaces), so there are no locks here
+but one: the turn to send a message (see sending), which is handed on in the order of asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from geventws.core.codes import (
+    ABNORMAL_CLOSURE,
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    NORMAL_CLOSURE,
+    Side,
+    State,
+)
+from geventws.core.protocol import TURN, Protocol
+from geventws.keepalive import Keepalive
+from geventws.options import Options
+from geventws.sending import Sending
+
+T = TypeVar("T")
+
+# Seconds past its deadline that a caller goes on with what is here already; a flood never ends.
+GRACE: Final = 0.01
+LONGEST: Final = 3600.0  # seconds between two calls of attend(): no plan has a place for "never"
+
+
+class Connection(Sending):
+    """What all styles of using a connection share. Its public face is WebSocket."""
+
+    __slots__ = (
+        "__weakref__",
+        "_caretaker",
+        "_ending",
+        "_followers",
+        "_keepalive",
+        "_over_by",
+        "_parked",
+        "_reading",
+        "_told",
+    )
+
+    def __init__(self, transport: Any, protocol: Protocol, options: Options, side: Side) -> None:
+        super().__init__(transport, protocol, options, side)
+        # receiving
+        self._reading = False
+        self._parked: Any = None  # the driver of callbacks, which reads when bytes come
+        self._told: list[Any] | None = None  # events of those who wait for another one's reading
+        # care
+        self._caretaker: Any = None
+        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, monotonic())
+        # closing
+        self._ending = False
+        self._over_by = 0.0
+        self._followers: tuple[Callable[[Any], None], ...] = ()  # told of the end, once
+
+    def begin(self, rest: bytes) -> None:
+        """Take the bytes that came with the opening handshake: they are the first frames."""
+        if rest:
+            self._protocol.receive_data(rest)
+
+    def follow(self, follower: Callable[[Any], None]) -> None:
+        """Have *follower* called, once, with this connection when its stream has been dropped."""
+        if self._transport.closed:
+            follower(self)
+        else:
+            self._followers += (follower,)
+
+    def unfollow(self, follower: Callable[[Any], None]) -> None:
+        """Do not call *follower* any more."""
+        self._followers = tuple(each for each in self._followers if each != follower)
+
+    def drop(self, code: int = GOING_AWAY, reason: str = "the connection is dropped") -> None:
+        """End the connection now, without waiting; the peer hears *code* if that goes at once."""
+        self._protocol.abort(ABNORMAL_CLOSURE, reason, None, code)
+        self._post()
+        self._drop()
+
+    def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
+        """Send a close frame without waiting for the peer's; then the caretaker sees to the end.
+
+        It is the one of close(), and drops the connection when close_timeout is up. What was
+        broadcast before goes before it. Does nothing where a close frame was sent already.
+
+        Raises:
+            ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
+        """
+        over_by = monotonic() + self._options.close_timeout
+        self._empty_backlog()
+        self._protocol.close(code, reason)
+        self._over_by = self._over_by or over_by
+        self._plan(self._options.close_timeout)
+        self._post()
+
+    # Receiving
+
+    def _await(self, take: Callable[[], T | None], timeout: float | None) -> T:
+        """Return what *take* finds in the protocol, reading until it finds something."""
+        protocol = self._protocol
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            found = take()
+            self._look_after()
+            if found is not None:
+                if self._told is not None:  # there may be room in the read-ahead now
+                    self._tell()
+                return found
+            if protocol.frames_this_turn >= TURN:
+                self._breathe()
+            elif protocol.state == State.CLOSED:
+                self._end()
+                raise protocol.closed_error()
+            else:
+                self._more(deadline, False)
+
+    def _until(self, done: Callable[[], bool], deadline: float | None) -> None:
+        """Read for others until *done*; messages go to the read-ahead as far as it has room."""
+        protocol = self._protocol
+        while True:
+            protocol.read_ahead()  # before reading: what is waited for may have come already
+            self._look_after()
+            if done():
+                return
+            if protocol.state == State.CLOSED:
+                self._end()
+                raise protocol.closed_error()
+            if protocol.frames_this_turn >= TURN:
+                self._breathe()
+            else:
+                self._more(deadline, True)
+
+    def _more(self, deadline: float | None, for_others: bool) -> None:
+        """Get more bytes into the protocol, or wait while another caller does that."""
+        if deadline is not None and monotonic() > deadline + GRACE:
+            raise TimeoutError("nothing arrived in time")
+        if (
+            self._reading
+            or self._parked is not None
+            or (for_others and not self._protocol.wants_data())
+        ):
+            self._wait_to_be_told(deadline)
+            return
+        self._reading = True
+        try:
+            self._take_in(self._transport.read(_left(deadline)))
+        except TimeoutError:
+            raise
+        except OSError as error:
+            self._protocol.receive_eof(error)
+        finally:
+            self._reading = False
+            self._tell()
+
+    def _take_in(self, data: bytes) -> None:
+        self._protocol.frames_this_turn = 0  # reading lets others run
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+
+    def _wait_to_be_told(self, deadline: float | None) -> None:
+        event = self._transport.event()
+        if self._told is None:
+            self._told = []
+        self._told.append(event)
+        try:
+            if not event.wait(_left(deadline)):
+                raise TimeoutError("nothing arrived in time")
+        finally:
+            if self._told is not None and event in self._told:
+                self._told.remove(event)
+
+    def _tell(self) -> None:
+        """Wake those who wait for what another one reads: something may have changed for them."""
+        if self._told is not None:
+            told, self._told = self._told, None
+            for event in told:
+                event.set()
+        if self._parked is not None:
+            self._parked.nudge()
+
+    def _look_after(self) -> None:
+        """Say what the protocol wants said, and take note of pongs."""
+        protocol = self._protocol
+        if protocol.has_data():
+            self._post()
+        while protocol.pongs:
+            payload = protocol.pongs.popleft()
+            self._keepalive.pong(payload, monotonic())
+            self._ponged(payload)
+
+    def _ponged(self, payload: bytes) -> None:
+        """Take note of a pong's payload; for the callback style."""
+
+    def _breathe(self) -> None:
+        self._protocol.frames_this_turn = 0
+        self._transport.breathe()
+
+    # Sending
+
+    def _write(self) -> None:
+        """Write all that the protocol wants said; who calls this has the turn."""
+        protocol = self._protocol
+        try:
+            self._transport.write(protocol.data_to_send(), self._options.send_timeout)
+        except OSError as error:
+            self._lose(error)
+            raise protocol.closed_error() from error
+        except BaseException as error:
+            if self._transport.torn:
+                self._lose(error)
+            else:
+                protocol.writer.forget()
+            raise
+        if protocol.frames_this_turn >= TURN:
+            self._breathe()
+
+    # Closing
+
+    def _lose(self, error: BaseException | None, reason: str = "the connection is lost") -> None:
+        """Give the connection up: nothing more can be said, or heard but what is here already."""
+        self._read_for_nobody()
+        self._protocol.keep_all()
+        self._protocol.abort(ABNORMAL_CLOSURE, reason, error)
+        self._drop()
+
+    def _give_up(self, error: BaseException, reason: str) -> None:
+        """Fail the connection on our own account, with 1011."""
+        self._protocol.keep_all()
+        self._protocol.abort(INTERNAL_ERROR, reason, error)
+        self._end()
+
+    def _is_over(self) -> bool:
+        return self._protocol.state == State.CLOSED
+
+    def _drop(self) -> None:
+        self._transport.close()
+        self._forget_backlog()
+        if self._caretaker is not None:
+            self._caretaker.forget(self)
+        self._tell()
+        followers, self._followers = self._followers, ()
+        for follower in followers:
+            follower(self)
+
+    def _end(self) -> None:
+        """Begin to end TCP once the conversation is over; whoever waits is told."""
+        if self._ending:
+            return
+        self._ending = True
+        self._over_by = self._over_by or monotonic() + self._options.close_timeout
+        self._forget_backlog()
+        self._post()
+        clean = self._protocol.close_sent and self._protocol.close_received
+        if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
+            self._transport.shutdown()
+        self._plan(self._options.close_timeout)
+        self._tell()
+
+    def _hang_up(self) -> None:
+        """Wait for the end of TCP and drop the connection, at the latest when close_timeout is up.
+
+        Reading up to the peer's end keeps a reset from destroying what is still on its way to it.
+        """
+        self._end()
+        while not self._transport.closed:
+            if self._protocol.eof:
+                self._drop()
+                return
+            try:
+                self._more(self._over_by, False)
+            except TimeoutError:
+                self._drop()
+
+    def adopt(self, caretaker: Any) -> None:
+        """Be looked after by *caretaker*, an ICaretaker."""
+        self._caretaker = caretaker
+
+    def park(self, driver: Any) -> None:
+        """Take note of the *driver* of callbacks that reads when bytes come; None while it works.
+
+        Its nudge() is called when another caller has read something for it.
+        """
+        self._parked = driver
+
+    def _plan(self, seconds: float) -> None:
+        if self._caretaker is not None and not self._transport.closed:
+            self._caretaker.plan(self, seconds)
+
+    # Care
+
+    def attend(self, now: float) -> float | None:
+        """Do what a sleeping application would miss; return the seconds until the next time.
+
+        None says that the connection is over. Never waits. *now* is the monotonic clock's.
+        """
+        if self._transport.closed:
+            return None
+        if not self._reading and self._parked is None:
+            self._read_for_nobody()
+        if self._protocol.state != State.OPEN:
+            return self._attend_end(now)
+        if self._is_stuck(now):
+            self._lose(TimeoutError("the peer takes no more bytes"))
+            return None
+        return self._keep_alive(now)
+
+    def _read_for_nobody(self) -> None:
+        protocol = self._protocol
+        if protocol.wants_data() or protocol.state == State.CLOSED:
+            try:
+                data = self._transport.read_now()
+                if data is not None:
+                    self._take_in(data)
+            except OSError as error:
+                protocol.receive_eof(error)
+        protocol.frames_this_turn = 0
+        protocol.read_ahead()
+        self._look_after()
+        self._tell()
+
+    def _keep_alive(self, now: float) -> float | None:
+        keepalive = self._keepalive
+        signs = self._signs()
+        if now >= keepalive.pong_by:
+            if signs == keepalive.signs and not self._is_behind():
+                self._protocol.abort(
+                    ABNORMAL_CLOSURE,
+                    "no pong in time",
+                    TimeoutError("no pong in time"),
+                    INTERNAL_ERROR,
+                )
+                self._post()
+                self._drop()
+                return None
+            keepalive.wait_on(now, signs)
+        if now >= keepalive.ping_at:
+            if self._protocol.has_data():  # the peer takes nothing: pings would only gather
+                keepalive.expect(now, signs)
+            else:
+                self._protocol.send_ping(keepalive.begin_regular(now, signs))
+                self._post()
+        soon = 0.0 if self._is_behind() else keepalive.next_at() - now
+        return min(max(soon, 0.0), LONGEST)
+
+    def _signs(self) -> int:
+        """Return a number that changes when the peer shows life, by its bytes or by taking ours."""
+        taken: int = self._transport.written if self._transport.unsent() else 0
+        return self._protocol.wire_received + taken
+
+    def _is_behind(self) -> bool:
+        """Return whether the peer may have said something that this side has not looked at."""
+        if self._reading or self._parked is not None:
+            readable: bool = self._transport.readable()
+            return readable
+        return not self._protocol.wants_data() or self._protocol.frames_this_turn >= TURN
+
+    def _attend_end(self, now: float) -> float | None:
+        if self._protocol.state == State.CLOSED:
+            self._end()
+        if self._protocol.eof or now >= self._over_by:
+            self._protocol.abort(ABNORMAL_CLOSURE, "no close frame in time")
+            self._drop()
+            return None
+        return 0.0 if self._protocol.frames_this_turn >= TURN else self._over_by - now
+
+
+def _left(deadline: float | None) -> float | None:
+    """Return the seconds until *deadline*, at least 0."""
+    return None if deadline is None else max(deadline - monotonic(), 0.0)

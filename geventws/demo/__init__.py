@@ -1,0 +1,6 @@
+"""The packaged demo, `geventws serve --chat`: chat rooms and an echo behind one small page."""
+
+from geventws.demo.chat import Chat
+from geventws.demo.page import demo_handler, pages
+
+__all__ = ["Chat", "demo_handler", "pages"]

@@ -1,0 +1,64 @@
+"""What the demo serves: the page and its files at `/`, the chat at `/chat`, the echo at `/echo`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.resources import files
+
+from geventws.core.errors import ConnectionClosed
+from geventws.core.handshake import Request, Response
+from geventws.demo.chat import Chat
+from geventws.websocket import WebSocket
+
+HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-cache"),
+)
+
+
+def _page(name: str, content_type: str) -> Response:
+    body = files("geventws.demo").joinpath(name).read_bytes()
+    return Response(200, (("Content-Type", f"{content_type}; charset=utf-8"), *HEADERS), body)
+
+
+PAGES = {
+    "/": _page("index.html", "text/html"),
+    "/chat.css": _page("chat.css", "text/css"),
+    "/chat.js": _page("chat.js", "text/javascript"),
+    "/echo.js": _page("echo.js", "text/javascript"),
+}
+NOT_FOUND = Response(404, HEADERS, "not found\n")
+NOT_ALLOWED = Response(405, (("Allow", "GET"), *HEADERS), "method not allowed\n")
+
+
+def echo(ws: WebSocket) -> None:
+    """Send every message back as it came, until the connection is closed."""
+    with suppress(ConnectionClosed):
+        for message in ws:
+            ws.send(message)
+
+
+SOCKETS: dict[str, Callable[[WebSocket], None]] = {"/chat": Chat(), "/echo": echo}
+
+
+def pages(request: Request) -> Response | None:
+    """Answer a plain request; None lets the chat's and the echo's go on to the upgrade."""
+    if request.path in SOCKETS:
+        return None
+    if request.method != "GET":
+        return NOT_ALLOWED
+    return PAGES.get(request.path, NOT_FOUND)
+
+
+def demo_handler(ws: WebSocket) -> None:
+    """Serve one connection of the demo; give serve() `process_request=pages` along with it."""
+    assert ws.request is not None  # a server's connections all have one
+    SOCKETS[ws.request.path](ws)

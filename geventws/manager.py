@@ -1,0 +1,291 @@
+"""The greenlet-group manager: who is connected, in which rooms, and messages for many at once.
+
+broadcast(message) -> encode once -> offer() to each connection -> Result
+
+It keeps no greenlet. A connection tells it when it is over, and the caretaker ends those that are
+closing, so nothing here waits for one peer but the policy "block", and join() for the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, NamedTuple
+
+import gevent
+from gevent.event import Event
+from zope.interface import classImplements
+
+from geventws.backlog import BLOCK, CLOSE, POLICIES, TOO_SLOW, Broadcast, SlowPeers
+from geventws.core.codes import GOING_AWAY, POLICY_VIOLATION
+from geventws.core.frame import close_payload
+from geventws.core.message import encode
+from geventws.interfaces import IManager
+from geventws.websocket import WebSocket
+
+BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
+BUFFERED_MESSAGES: Final = 64  # and messages
+SHARE: Final = 0.005  # seconds of work before others run
+STEP: Final = 0.01  # seconds; shorter pauses of a drain cost more than they spread
+
+
+class Result(NamedTuple):
+    """What became of a broadcast. Each connection that it was for is in one of these."""
+
+    sent: list[WebSocket]  # on its way; the kernel has it, or has the bytes before it
+    buffered: list[WebSocket]  # waits until the peer takes more
+    dropped: list[WebSocket]  # too slow: missed older messages for it, or it, over buffer_size
+    closed: list[WebSocket]  # closing, or closed by this because too slow
+
+
+class Manager:
+    """A group of connections, all of one hub. Use it in that hub's thread alone.
+
+    A connection that is over leaves by itself. Connections may be in several managers.
+
+    Args:
+        slow_peers: what broadcast() does where more than buffer_size bytes or 64 messages would
+            wait for a peer that does not keep up, or that is being sent a fragmented message.
+            "close" closes the connection with 1008, "drop_oldest" drops the oldest of them,
+            "latest" drops all but the newest whenever there are several, and "block" drops none:
+            broadcast() waits until the peer has caught up, after it has served all others.
+        buffer_size: bytes of payload; a larger message never waits, except by "block".
+
+    A peer that takes nothing of what waits for send_timeout is dropped, whatever the policy.
+    """
+
+    def __init__(self, *, slow_peers: str = CLOSE, buffer_size: int = BUFFER_SIZE) -> None:
+        if slow_peers not in POLICIES:
+            raise ValueError(f"slow_peers: one of {', '.join(POLICIES)}")
+        if not isinstance(buffer_size, int) or isinstance(buffer_size, bool):
+            raise TypeError("buffer_size: an int")
+        if buffer_size <= 0:
+            raise ValueError("buffer_size: must be greater than 0")
+        self._slow_peers = SlowPeers(slow_peers, buffer_size, BUFFERED_MESSAGES)
+        self._connections: dict[WebSocket, None] = {}  # in the order they came
+        self._rooms: dict[str, dict[WebSocket, None]] = {}
+        self._rooms_of: dict[WebSocket, set[str]] = {}
+        self._draining = False
+        self._empty = Event()
+        self._empty.set()
+        # fairness
+        self._turn = Event()  # set when the broadcast that is last in line has ended
+        self._turn.set()
+        self._since = 0.0  # when others last ran
+        self._worked = 0.0  # seconds of work before this, since others last ran
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[WebSocket]:
+        """Iterate over the connections there are now, whatever comes and goes meanwhile."""
+        return iter(list(self._connections))
+
+    def __contains__(self, ws: object) -> bool:
+        return ws in self._connections
+
+    # Members
+
+    def add(self, ws: WebSocket) -> None:
+        """Take *ws* in until it is over or removed; one that is over already is not taken in.
+
+        While drain() is at work, *ws* is closed with 1001.
+        """
+        if ws in self._connections:
+            return
+        self._connections[ws] = None
+        self._empty.clear()
+        ws.follow(self.remove)
+        if self._draining:
+            ws.begin_close(GOING_AWAY)
+
+    def remove(self, ws: WebSocket) -> None:
+        """Let *ws* go, if it is here; it leaves every room."""
+        if ws not in self._connections:
+            return
+        ws.unfollow(self.remove)
+        for room in self.rooms(ws):
+            self.leave_room(ws, room)
+        del self._connections[ws]
+        if not self._connections:
+            self._empty.set()
+
+    def join_room(self, ws: WebSocket, room: str) -> None:
+        """Put *ws* into *room*; add() it where it is not here. One that is over joins nothing."""
+        self.add(ws)
+        if ws in self._connections:
+            self._rooms.setdefault(room, {})[ws] = None
+            self._rooms_of.setdefault(ws, set()).add(room)
+
+    def leave_room(self, ws: WebSocket, room: str) -> None:
+        """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
+        members = self._rooms.get(room, {})
+        if ws not in members:
+            return
+        del members[ws]
+        if not members:
+            del self._rooms[room]
+        self._rooms_of[ws].remove(room)
+        if not self._rooms_of[ws]:
+            del self._rooms_of[ws]
+
+    def members(self, room: str) -> list[WebSocket]:
+        """Return the connections in *room*, in the order they joined."""
+        return list(self._rooms.get(room, ()))
+
+    def rooms(self, ws: WebSocket) -> set[str]:
+        """Return the rooms that *ws* is in."""
+        return set(self._rooms_of.get(ws, ()))
+
+    # Broadcasting
+
+    def broadcast(
+        self,
+        message: str | bytes | bytearray | memoryview,
+        room: str | None = None,
+        exclude: WebSocket | Iterable[WebSocket] = (),
+    ) -> Result:
+        """Send *message* to every connection, or to those in *room*; return what became of it.
+
+        Whoever is there when it begins is sent it; how slow each peer is delays no other. It is
+        encoded once, uncompressed, as text of str and binary of anything else; client sides, which
+        must mask, encode their own. Every peer gets broadcasts in the same order, also those that
+        several greenlets make at once. A send() on a connection goes out after the broadcasts that
+        were made before it. Other greenlets run whenever this has worked for 5 ms. An exception
+        thrown into the caller meanwhile, such as gevent.Timeout, leaves the others without it.
+
+        Args:
+            exclude: one connection or several that are not sent it.
+
+        Raises:
+            TypeError: *message* is neither str nor bytes-like.
+            UnicodeEncodeError: a str with lone surrogates.
+        """
+        frame, size = encode(message)
+        whole = message if isinstance(message, str) else bytes(message)
+        spared = {exclude} if isinstance(exclude, WebSocket) else set(exclude)
+        result = Result([], [], [], [])
+        with self._in_turn():
+            members = self._connections if room is None else self._rooms.get(room, ())
+            self._offer(Broadcast(whole, frame, size), list(members), spared, result)
+        if result.buffered and self._slow_peers.policy == BLOCK:
+            self._wait_for(result)
+        return result
+
+    def _offer(
+        self,
+        broadcast: Broadcast,
+        members: list[WebSocket],
+        spared: set[WebSocket],
+        result: Result,
+    ) -> None:
+        with self._fairly():
+            for ws in members:
+                if ws not in spared:
+                    outcome = ws.offer(broadcast, self._slow_peers)
+                    if outcome == TOO_SLOW:
+                        ws.begin_close(POLICY_VIOLATION, "too slow for what is broadcast")
+                        result.closed.append(ws)
+                    else:
+                        result[outcome].append(ws)
+                    self._share()
+
+    def _wait_for(self, result: Result) -> None:
+        """Wait until all slow peers have caught up or are gone."""
+        events = [ws.room(self._slow_peers) for ws in result.buffered]
+        for event in events:
+            if event is not None:
+                event.wait()
+        result.closed.extend(ws for ws in result.buffered if ws.close_code is not None)
+        result.buffered[:] = [ws for ws in result.buffered if ws.close_code is None]
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait for the broadcasts that began before this one, so that no peer gets them swapped."""
+        before, mine = self._turn, Event()
+        self._turn = mine
+        try:
+            before.wait()
+        except BaseException:
+            before.rawlink(lambda _: mine.set())
+            raise
+        try:
+            yield
+        finally:
+            mine.set()
+
+    @contextmanager
+    def _fairly(self) -> Iterator[None]:
+        """Count the time of many short pieces of work as that of one long one."""
+        self._since = monotonic() - self._worked
+        try:
+            yield
+        finally:
+            self._worked = monotonic() - self._since
+
+    def _share(self) -> None:
+        """Let others run now and then."""
+        if monotonic() - self._since > SHARE:
+            gevent.sleep(0)
+            self._since = monotonic()
+
+    # Closing
+
+    def close_all(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Begin to close every connection at once; join() waits for the end.
+
+        None waits for another one: each is closed when its peer has answered, and dropped when its
+        close_timeout is up. What was broadcast before goes before the close frame.
+
+        Raises:
+            ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
+        """
+        close_payload(code, reason)  # raises before anyone is told
+        with self._fairly():
+            for ws in self:
+                ws.begin_close(code, reason)
+                self._share()
+
+    def drain(self, timeout: float = 30.0, jitter: float | None = None) -> bool:
+        """Close every connection with 1001 and wait for the end; return whether that came in time.
+
+        The closes are spread evenly over *jitter* seconds, so that not all clients reconnect at
+        once; None is a tenth of *timeout*, at most 1. Connections added meanwhile are closed too.
+        Whoever is left when *timeout* is up is dropped. Returns as soon as nobody is left.
+        """
+        spread = min(1.0, timeout / 10) if jitter is None else jitter
+        over_by = monotonic() + timeout
+        self._draining = True
+        try:
+            self._close_one_by_one(min(spread, timeout))
+            in_time = self.join(max(over_by - monotonic(), 0.0))
+            self._drop_all()
+        finally:
+            self._draining = False
+        return in_time
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until every connection is closed; return False when *timeout* is up before that."""
+        return bool(self._empty.wait(timeout))
+
+    def _close_one_by_one(self, spread: float) -> None:
+        connections = list(self)
+        start = monotonic()
+        with self._fairly():
+            for number, ws in enumerate(connections):
+                pause = start + spread * number / len(connections) - monotonic()
+                if pause > STEP and self.join(pause):
+                    return
+                ws.begin_close(GOING_AWAY)
+                self._share()
+
+    def _drop_all(self) -> None:
+        with self._fairly():
+            while self._connections:
+                for ws in self:
+                    ws.drop(GOING_AWAY, "not closed in time")
+                    self._share()
+
+
+classImplements(Manager, IManager)

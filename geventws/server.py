@@ -1,0 +1,144 @@
+"""The native server: TCP or TLS straight to WebSocket, with nothing of WSGI between.
+
+accept -> head -> Upgrader.answer -> 101 -> handler(connection)
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl as stdlib_ssl
+from typing import Any, Unpack
+
+from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, late, turn_away
+from geventws.care import caretaker
+from geventws.core.errors import InvalidHandshake
+from geventws.core.handshake import Accepted, Request, Response, refusal
+from geventws.core.headers import HeadReader
+from geventws.handling import run_handler
+from geventws.limits import Limits
+from geventws.transport import Transport
+from geventws.upgrader import Handler, UpgradeArguments, Upgrader, is_callback_style
+from geventws.websocket import WebSocket
+from geventws.workers import workers
+
+logger = logging.getLogger("geventws")
+
+
+class WebSocketServer(Acceptor):
+    """A gevent StreamServer whose connections are WebSockets; use serve().
+
+    Attributes:
+        manager: the Manager of the open connections.
+    """
+
+    def __init__(
+        self,
+        listener: Any,
+        handler: Handler,
+        *,
+        ssl: stdlib_ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+        backlog: int = BACKLOG,
+        **arguments: Unpack[UpgradeArguments],
+    ) -> None:
+        self._callbacks = is_callback_style(handler)
+        self._handler: Any = handler
+        self._upgrader = Upgrader(**arguments)
+        self._prepare(limits, self._upgrader.options.open_timeout)
+        given: dict[str, Any] = {} if ssl is None else {"ssl_context": Secured(ssl)}
+        if not hasattr(listener, "accept"):  # or it listens already, with a backlog of its own
+            given["backlog"] = backlog
+        super().__init__(listener, **given)
+
+    def _serve(self, arrival: Arrival) -> None:
+        transport = Transport(arrival.socket)
+        try:
+            self._open(arrival, transport)
+        except OSError as error:
+            logger.info("%s: went away while opening: %s", arrival.address, error)
+        finally:
+            if not arrival.handed_over:
+                transport.close()
+
+    def _open(self, arrival: Arrival, transport: Transport) -> None:
+        try:
+            read = _read_head(arrival, transport)
+            if read is None:
+                return
+            self.admit(arrival)
+        except TimeoutError:
+            turn_away(transport, late(), arrival)
+        except InvalidHandshake as error:
+            turn_away(transport, refusal(error), arrival)
+        else:
+            self._answer(*read, arrival, transport)
+
+    def _answer(self, head: bytes, rest: bytes, arrival: Arrival, transport: Transport) -> None:
+        request = Request(head, arrival.address)
+        answer = self._upgrader.answer(request, self.ssl_enabled or None)
+        if isinstance(answer, Response):
+            turn_away(transport, answer, arrival, head.startswith(b"HEAD "))
+        else:
+            transport.write([answer.response], arrival.left())
+            arrival.waiting = False
+            self._begin(request, answer, rest, arrival, transport)
+
+    def _begin(
+        self,
+        request: Request,
+        accepted: Accepted,
+        rest: bytes,
+        arrival: Arrival,
+        transport: Transport,
+    ) -> None:
+        make = self._handler if self._callbacks else WebSocket
+        connection = self._upgrader.open(make, transport, request, accepted, rest)
+        caretaker().watch(connection, transport)
+        self.manager.add(connection)
+        if self._callbacks:
+            self._hand_over(arrival, connection)
+            workers().drive(connection, transport)
+        else:
+            run_handler(self._handler, connection)
+
+
+def _read_head(arrival: Arrival, transport: Transport) -> tuple[bytes, bytes] | None:
+    """Return the head of the request and what came after it; None where the peer gave up."""
+    reader = HeadReader()
+    while (head := reader.next_head()) is None:
+        data = transport.read(arrival.left())
+        if not data:
+            return None
+        reader.feed(data)
+    return head, reader.rest()
+
+
+def serve(
+    handler: Handler,
+    address: Any,
+    *,
+    ssl: stdlib_ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+    backlog: int = BACKLOG,
+    **arguments: Unpack[UpgradeArguments],
+) -> WebSocketServer:
+    """Return a server that has *handler* serve every WebSocket connection to *address*.
+
+    It listens from start() or serve_forever() on; drain() or stop() end it.
+
+    Args:
+        handler: a callable that is given each connection, in a greenlet of its own; when it
+            returns the connection is closed with 1000, when it raises with 1011. Or a subclass of
+            WebSocket in the callback style, which holds no greenlet while nothing happens.
+        address: (host, port), where port 0 is any free one; "host:port"; ":port" for every
+            address of this machine; "unix:/path"; or a listening socket.
+        ssl: a context for TLS, with a certificate loaded.
+        limits: how many connections it takes; see Limits.
+        backlog: connections that the kernel holds until they are accepted.
+        **arguments: subprotocols, select_subprotocol, origins, process_request and headers, see
+            Upgrader; the others, as max_size or ping_interval, see Options.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+    """
+    return WebSocketServer(address, handler, ssl=ssl, limits=limits, backlog=backlog, **arguments)

@@ -1,0 +1,162 @@
+"""How WSGI servers let go of a connection, and what becomes of it then.
+
+environ -> IUpgradable, Request            101 -> ITransport -> WebSocket
+
+Which IUpgradable is a server's, and which transport fits its sockets, is looked up in *registry*:
+by what the server gives as wsgi.input, and by the class of the socket. Support for another server
+is another registration.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import gevent
+import gevent.socket
+from greenlet import getcurrent
+from zope.interface import classImplements, implementedBy
+from zope.interface.adapter import AdapterRegistry
+
+from geventws.care import caretaker
+from geventws.core.codes import ABNORMAL_CLOSURE
+from geventws.core.errors import ConnectionClosed, InvalidHandshake
+from geventws.core.handshake import Accepted, Request, parse_response
+from geventws.core.headers import build_head
+from geventws.interfaces import ICaretaker, ITransport, IUpgradable
+from geventws.transport import Transport
+from geventws.upgrader import Upgrader
+from geventws.websocket import WebSocket
+
+W = TypeVar("W", bound=WebSocket)
+Environ = dict[str, Any]
+
+registry: Final[Any] = AdapterRegistry()
+
+
+def upgradable_of(environ: Environ) -> Any:
+    """Return the IUpgradable of the request.
+
+    Raises:
+        TypeError: the server is none that can upgrade.
+    """
+    upgradable = registry.queryAdapter(environ["wsgi.input"], IUpgradable)
+    if upgradable is None:
+        raise TypeError("environ: this WSGI server does not let go of its connections")
+    return upgradable
+
+
+def request_of(environ: Environ, upgradable: Any) -> Request:
+    """Return the request: the head as it came where the server kept it, or else made again.
+
+    Raises:
+        InvalidHandshake: it cannot have been a correct one.
+    """
+    head = upgradable.head
+    address = environ.get("REMOTE_ADDR", "")
+    port = environ.get("REMOTE_PORT", "")
+    remote_address = (address, int(port)) if port.isdecimal() and port.isascii() else address
+    return Request(_head_of(environ) if head is None else head, remote_address)
+
+
+def is_secure(environ: Environ) -> bool | None:
+    """Return True where the server says that the client sees TLS, otherwise that nobody knows."""
+    return environ.get("wsgi.url_scheme") == "https" or None
+
+
+def begin_websocket(
+    upgradable: Any,
+    start_response: Any,
+    make: type[W],
+    upgrader: Upgrader,
+    request: Request,
+    accepted: Accepted,
+) -> W:
+    make_transport = registry.lookup1(_kind(type(upgradable.socket)), ITransport)
+    if make_transport is None:
+        raise TypeError("environ: this WSGI server's sockets have no transport")
+    try:
+        rest = upgradable.begin(accepted.response, start_response)
+    except OSError as error:
+        raise ConnectionClosed(ABNORMAL_CLOSURE, "", False) from error
+    transport = make_transport(upgradable.socket)
+    connection = upgrader.open(make, transport, request, accepted, rest)
+    registry.queryAdapter(transport, ICaretaker).watch(connection, transport)
+    upgradable.opened(connection)
+    return connection
+
+
+def _head_of(environ: Environ) -> bytes:
+    """Make the head of a request again from what a server left of it."""
+    if "," in environ.get("HTTP_HOST", ""):  # servers join what came twice
+        raise InvalidHandshake("no valid Host, or more than one (RFC 9112 3.2)")
+    path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
+    target = f"{path or '/'}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
+    first_line = f"{environ['REQUEST_METHOD']} {target or '/'} {environ['SERVER_PROTOCOL']}"
+    headers = [
+        (name.removeprefix("HTTP_").replace("_", "-").title(), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or (name.startswith("CONTENT_") and value)
+    ]
+    try:
+        return build_head(first_line, headers).removesuffix(b"\r\n\r\n")
+    except ValueError as error:
+        raise InvalidHandshake("malformed request (RFC 9112 2.2)") from error
+
+
+class BufferedRequest:
+    """A request on gevent's own WSGIServer, whose wsgi.input is what it reads the socket through.
+
+    That server knows nothing of the connection, which therefore is dropped, where nobody closed
+    it, when the greenlet that serves the request ends.
+    """
+
+    head: bytes | None = None
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.socket: Any = getattr(reader.raw, "_sock", None)
+
+    def begin(self, response: bytes, start_response: Any) -> bytes:
+        """Send *response* and return what was read past the request. See IUpgradable."""
+        if start_response is None:
+            self.socket.sendall(response)
+        else:
+            _, _, headers = parse_response(response.removesuffix(b"\r\n\r\n"))
+            # a returned body of [] would be given a Content-Length; written, nothing is added
+            start_response("101 Switching Protocols", headers.items())(b"")
+        rest = b""
+        self.socket.settimeout(0.0)
+        with suppress(OSError):  # nothing is here; what else may be wrong the transport will find
+            rest = self._reader.read1() or b""
+        self._reader.close()  # so that the server reads no further request
+        return rest
+
+    def opened(self, connection: Any) -> None:
+        """See to it that *connection* does not outlive the greenlet. See IUpgradable."""
+        if self.socket.family != gevent.socket.AF_UNIX:
+            # that server leaves Nagle's algorithm on, which delays a second small frame by 40 ms
+            self.socket.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+        greenlet = getcurrent()
+        if isinstance(greenlet, gevent.Greenlet):
+            greenlet.rawlink(lambda _: connection.drop())
+
+    def refused(self, error: object) -> None:
+        """Leave *error* to the view. See IUpgradable."""
+
+
+def _kind(kind: type) -> Any:
+    return implementedBy(kind)  # type: ignore[no-untyped-call]
+
+
+def _itself(thing: Any) -> Any:
+    return thing
+
+
+classImplements(BufferedRequest, IUpgradable)
+registry.register([IUpgradable], IUpgradable, "", _itself)
+registry.register([_kind(io.BufferedReader)], IUpgradable, "", BufferedRequest)
+registry.register([_kind(gevent.socket.socket)], ITransport, "", Transport)
+registry.register([_kind(Transport)], ICaretaker, "", lambda _: caretaker())

@@ -1,0 +1,111 @@
+"""The readable driver: callback connections that cost no greenlet while nothing happens.
+
+bytes are there -> hub -> a reused greenlet -> read_and_deliver()
+
+An idle connection is parked: nothing but the transport's watcher knows of it. When bytes come, one
+of the hub's workers runs its callbacks, so these may block. Workers are kept for the next time, for
+to spawn a greenlet costs more than to echo a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import gevent
+from greenlet import getcurrent
+
+from geventws.transport import Transport
+from geventws.websocket import WebSocket
+
+KEPT: Final = 64  # idle workers that are kept; a burst's others end with it
+
+
+class Parking:
+    """One callback connection between two events."""
+
+    __slots__ = ("_busy", "_connection", "_transport", "_workers")
+
+    def __init__(self, connection: WebSocket, transport: Transport, workers: Workers) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._workers = workers
+        self._busy = True  # a worker looks, or will at once
+
+    def __call__(self) -> None:
+        """Run the callbacks for what has come, then park again, or leave for good."""
+        more = False
+        try:
+            more = self._connection.read_and_deliver()
+        finally:
+            self._busy = not more
+            self._connection.park(self if more else None)
+            if more:
+                self._transport.park(self.ready)
+            else:
+                self._workers.leave()
+
+    def ready(self) -> None:
+        """Have a worker look, unless one does; called on the hub."""
+        if not self._busy:
+            self._busy = True
+            self._connection.park(None)
+            self._workers.run(self)
+
+    def nudge(self) -> None:
+        """Have a worker look at what another caller has read for it."""
+        gevent.get_hub().loop.run_callback(self.ready)
+
+
+class Workers:
+    """The worker greenlets of one hub; use workers()."""
+
+    def __init__(self) -> None:
+        self._idle: list[Any] = []
+        self._connections = 0
+
+    def drive(self, connection: WebSocket, transport: Transport) -> None:
+        """Run the callbacks of *connection* from now on; returns at once."""
+        self._connections += 1
+        gevent.get_hub().loop.run_callback(self.run, Parking(connection, transport, self))
+
+    def leave(self) -> None:
+        """Take note that one connection is over; without any, no worker is kept."""
+        self._connections -= 1
+        if not self._connections:
+            idle, self._idle = self._idle, []
+            for worker in idle:
+                gevent.get_hub().loop.run_callback(worker.switch, None)
+
+    def run(self, parking: Parking) -> None:
+        """Run *parking* in a worker; called on the hub."""
+        if self._idle:
+            self._idle.pop().switch(parking)
+        else:
+            gevent.spawn(self._work, parking)
+
+    def _work(self, parking: Parking | None) -> None:
+        while parking is not None:
+            parking()
+            if not self._connections or len(self._idle) >= KEPT:
+                return
+            me = getcurrent()
+            self._idle.append(me)
+            parking = None
+            try:
+                parking = gevent.get_hub().switch()
+            finally:
+                if me in self._idle:  # killed while it waited
+                    self._idle.remove(me)
+
+
+_workers: WeakKeyDictionary[Any, Workers] = WeakKeyDictionary()
+
+
+def workers() -> Workers:
+    """Return the workers of this thread's hub."""
+    hub = gevent.get_hub()
+    found = _workers.get(hub)
+    if found is None:
+        found = _workers[hub] = Workers()
+    return found

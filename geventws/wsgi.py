@@ -1,0 +1,254 @@
+"""From a WSGI view to a WebSocket (PEP 3333, RFC 6455 4.2).
+
+environ -> upgrade() | LazyWebSocket | WebSocketWSGIApplication -> WebSocket
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, Unpack, overload
+
+from zope.interface import classImplements
+
+from geventws.core.deflate import Deflate
+from geventws.core.errors import ConnectionClosed, InvalidHandshake
+from geventws.core.handshake import Response, parse_response, refusal
+from geventws.handling import run_handler
+from geventws.interfaces import IWebSocket
+from geventws.options import DEFLATE
+from geventws.upgradable import Environ, begin_websocket, is_secure, request_of, upgradable_of
+from geventws.upgrader import (
+    AcceptArguments,
+    Handler,
+    UpgradeArguments,
+    Upgrader,
+    is_callback_style,
+)
+from geventws.websocket import WebSocket
+
+W = TypeVar("W", bound=WebSocket)
+
+
+@overload
+def upgrade(
+    environ: Environ, start_response: Any = ..., **arguments: Unpack[AcceptArguments]
+) -> WebSocket: ...
+@overload
+def upgrade(
+    environ: Environ,
+    start_response: Any = ...,
+    *,
+    handler: type[W],
+    **arguments: Unpack[AcceptArguments],
+) -> W: ...
+def upgrade(
+    environ: Environ,
+    start_response: Any = None,
+    *,
+    handler: type[WebSocket] = WebSocket,
+    **arguments: Unpack[AcceptArguments],
+) -> WebSocket:
+    """Upgrade the request that a WSGI view is answering, and return the open connection.
+
+    Use the connection as a context manager, so that it is closed when the view is done with it;
+    WSGIServer does that by itself. What the view returns afterwards is not sent.
+
+    Args:
+        environ: the request's; the connection keeps it as its environ.
+        start_response: the request's. WSGIServer needs none; gevent's own server logs the right
+            status only with it, and without it the view must return an empty list.
+        handler: the class of the connection; for one in the callback style call its run().
+        **arguments: subprotocols, select_subprotocol, origins and headers, see Upgrader; the
+            others see Options.
+
+    Raises:
+        InvalidHandshake: the request opens no WebSocket, or its origin is not allowed; nothing is
+            sent. WSGIServer answers it as it should be, if the view lets it pass.
+        ConnectionClosed: the peer is gone already.
+        TypeError: an argument is wrong, or the server is none that can upgrade.
+        ValueError: an argument is wrong.
+    """
+    return open_websocket(environ, start_response, handler, Upgrader(**arguments), True)
+
+
+def open_websocket(
+    environ: Environ, start_response: Any, make: type[W], upgrader: Upgrader, keep_environ: bool
+) -> W:
+    """Do what upgrade() says, with an *upgrader* that is made already."""
+    upgradable = upgradable_of(environ)
+    try:
+        request = request_of(environ, upgradable)
+        accepted = upgrader.accept(request, is_secure(environ))
+    except InvalidHandshake as error:
+        upgradable.refused(error)
+        raise
+    connection = begin_websocket(upgradable, start_response, make, upgrader, request, accepted)
+    if keep_environ:
+        connection.environ = environ
+    return connection
+
+
+class LazyWebSocket:
+    """environ["wsgi.websocket"] on WSGIServer: a connection that opens when it is first used.
+
+    Until then the view may still answer otherwise, as by 401 or 404. request, environ and state
+    can be used before; subprotocol is None before.
+
+    Raises:
+        InvalidHandshake, ConnectionClosed: at the first use, as for upgrade().
+    """
+
+    __slots__ = ("_keep_environ", "_state", "_upgradable", "_upgrader", "environ", "request")
+
+    def __init__(
+        self, environ: Environ, upgradable: Any, upgrader: Upgrader, keep_environ: bool
+    ) -> None:
+        self.environ = environ
+        self.request = request_of(environ, upgradable)
+        self._keep_environ = keep_environ
+        self._upgradable = upgradable
+        self._upgrader = upgrader
+        self._state: Any = None
+
+    def accept(self) -> WebSocket:
+        """Open the connection unless that was done, and return it."""
+        connection: WebSocket | None = self._upgradable.connection
+        if connection is None:
+            connection = open_websocket(
+                self.environ, None, WebSocket, self._upgrader, self._keep_environ
+            )
+            connection.state = self._state
+        return connection
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol agreed on, or None."""
+        connection: WebSocket | None = self._upgradable.connection
+        return None if connection is None else connection.subprotocol
+
+    @property
+    def state(self) -> Any:
+        """The application's own; the library never touches it."""
+        connection: WebSocket | None = self._upgradable.connection
+        return self._state if connection is None else connection.state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        if self._upgradable.connection is None:
+            self._state = value
+        else:
+            self._upgradable.connection.state = value
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """Return the next message. See WebSocket."""
+        return self.accept().receive(timeout)
+
+    def send(self, message: Any) -> None:
+        """Send a message. See WebSocket."""
+        self.accept().send(message)
+
+    def ping(self, timeout: float | None = None) -> float:
+        """Send a ping and return the seconds until its pong came. See WebSocket."""
+        return self.accept().ping(timeout)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection. See WebSocket."""
+        self.accept().close(code, reason)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(WebSocket, name):
+            raise AttributeError(f"a WebSocket has no attribute {name!r}")
+        return getattr(self.accept(), name)
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        return iter(self.accept())
+
+    def __enter__(self) -> WebSocket:
+        return self.accept()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.accept().close()
+
+
+class WebSocketWSGIApplication:
+    """A WSGI application that upgrades every request to a WebSocket and has a handler serve it.
+
+    Other requests are answered 426, wrong ones as RFC 6455 says. For any server that upgrade()
+    works on.
+
+    Args:
+        protocols: the same as subprotocols.
+        extensions: those to accept: names, as "permessage-deflate", or a Deflate; None is the
+            default. The same as compression.
+        handler_cls: a subclass of WebSocket in the callback style.
+        handler: instead of it, a callable that is given each connection.
+        keep_environ: whether connections keep the environ of their request.
+        **arguments: subprotocols, select_subprotocol, origins, process_request and headers, see
+            Upgrader; the others see Options.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        protocols: Sequence[str] | None = None,
+        extensions: Iterable[str | Deflate] | None = None,
+        handler_cls: type[WebSocket] = WebSocket,
+        *,
+        handler: Handler | None = None,
+        keep_environ: bool = False,
+        **arguments: Unpack[UpgradeArguments],
+    ) -> None:
+        if protocols is not None:
+            arguments["subprotocols"] = protocols
+        if extensions is not None:
+            arguments["compression"] = _compression(extensions)
+        self._handler: Any = handler_cls if handler is None else handler
+        self._callbacks = is_callback_style(self._handler)
+        self._keep_environ = keep_environ
+        self._upgrader = Upgrader(**arguments)
+
+    def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
+        """Serve one request; returns when its connection is over."""
+        upgradable = upgradable_of(environ)
+        try:
+            request = request_of(environ, upgradable)
+        except InvalidHandshake as error:
+            return _respond(refusal(error), start_response)
+        answer = self._upgrader.answer(request, is_secure(environ))
+        if isinstance(answer, Response):
+            return _respond(answer, start_response)
+        make = self._handler if self._callbacks else WebSocket
+        try:
+            connection = begin_websocket(
+                upgradable, start_response, make, self._upgrader, request, answer
+            )
+        except ConnectionClosed:  # the peer is gone, and nobody left to answer
+            return []
+        if self._keep_environ:
+            connection.environ = environ
+        run_handler(WebSocket.run if self._callbacks else self._handler, connection)
+        return []
+
+
+def _compression(extensions: Iterable[str | Deflate]) -> Deflate | None:
+    for extension in extensions:
+        if isinstance(extension, Deflate):
+            return extension
+        if extension != "permessage-deflate":
+            raise ValueError("extensions: only permessage-deflate is known")
+        return DEFLATE
+    return None
+
+
+def _respond(response: Response, start_response: Any) -> list[bytes]:
+    head, _, body = response.to_bytes().partition(b"\r\n\r\n")
+    first_line, _, _ = head.partition(b"\r\n")
+    status = first_line.decode("latin-1").removeprefix("HTTP/1.1 ")
+    _, _, headers = parse_response(head)
+    start_response(status, headers.items())
+    return [body]
+
+
+classImplements(LazyWebSocket, IWebSocket)

@@ -1,0 +1,239 @@
+"""The chat's rooms, over real connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+import geventws
+from geventws.demo.chat import BURST, HISTORY, MAX_MESSAGE, MAX_ROOMS, Chat
+
+Message = dict[str, object]
+
+
+class Visitor:
+    """A page without a browser: asks, and hears what it is waiting for."""
+
+    def __init__(self, url: str) -> None:
+        self.ws = geventws.connect(url)
+
+    def ask(self, kind: str, **fields: object) -> None:
+        self.ws.send(json.dumps({"type": kind, **fields}))
+
+    def hear(self, kind: str) -> Message:
+        """Return the next message of one type; others before it are passed over."""
+        while True:
+            message: Message = json.loads(self.ws.receive(timeout=5))
+            if message["type"] == kind:
+                return message
+
+    def join(self, room: str, name: str) -> Message:
+        self.ask("join", room=room, name=name)
+        return self.hear("welcome")
+
+
+class Town:
+    """A server with a chat of its own, and who visits it."""
+
+    def __init__(self) -> None:
+        self.server = geventws.serve(Chat(), ("127.0.0.1", 0))
+        self.server.start()
+        self.visitors: list[Visitor] = []
+
+    def stranger(self) -> Visitor:
+        """Return a visitor who is connected and has not joined a room."""
+        self.visitors.append(Visitor(f"ws://127.0.0.1:{self.server.server_port}/chat"))
+        return self.visitors[-1]
+
+    def visitor(self, name: str, room: str = "lobby") -> Visitor:
+        visitor = self.stranger()
+        visitor.join(room, name)
+        return visitor
+
+    def close(self) -> None:
+        for visitor in self.visitors:
+            visitor.ws.close()
+        self.server.stop()
+
+
+@pytest.fixture
+def town() -> Iterator[Town]:
+    town = Town()
+    yield town
+    town.close()
+
+
+def test_chat_welcomes_who_joins_first(town: Town) -> None:
+    welcome = town.stranger().join("lobby", "Ann")
+    assert welcome == {
+        "type": "welcome",
+        "room": "lobby",
+        "you": "Ann",
+        "people": ["Ann"],
+        "rooms": {"lobby": 1},
+        "history": [],
+    }
+
+
+def test_chat_tells_who_joins_what_was_said(town: Town) -> None:
+    ann = town.visitor("Ann")
+    ann.ask("say", text=" hello \n there ")
+    said = ann.hear("said")
+    welcome = town.stranger().join("lobby", "Bob")
+    assert said["text"] == "hello \n there"
+    assert welcome["history"] == [{"name": "Ann", "text": said["text"], "time": said["time"]}]
+    assert welcome["people"] == ["Ann", "Bob"]
+
+
+def test_chat_tells_the_room_who_joins_and_leaves(town: Town) -> None:
+    ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    assert ann.hear("joined")["name"] == "Bob"
+    bob.ws.close()
+    assert ann.hear("left")["name"] == "Bob"
+    assert ann.hear("room") == {"type": "room", "room": "lobby", "people": 1}
+
+
+def test_chat_forgets_who_was_closed_with_an_error(town: Town) -> None:
+    ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    bob.ws.close(4000, "gone")
+    assert ann.hear("left")["name"] == "Bob"
+
+
+def test_chat_sends_what_is_said_to_everybody_in_the_room(town: Town) -> None:
+    ann, bob, eve = town.visitor("Ann"), town.visitor("Bob"), town.visitor("Eve", "attic")
+    ann.ask("say", text="only for the lobby")
+    assert ann.hear("said") == bob.hear("said")
+    bob.ask("join", room="attic", name="Bob")
+    assert eve.hear("joined")["name"] == "Bob"
+    eve.ask("say", text="for the attic")
+    assert eve.hear("said")["text"] == "for the attic"
+
+
+def test_chat_moves_a_person_from_room_to_room(town: Town) -> None:
+    ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    welcome = bob.join("attic", "Bob")
+    assert welcome["people"] == ["Bob"]
+    assert welcome["rooms"] == {"lobby": 1, "attic": 1}
+    assert ann.hear("left")["name"] == "Bob"
+
+
+@pytest.mark.parametrize("name", ["Ann", "ANN", "  ann "])
+def test_chat_numbers_a_name_that_is_taken(town: Town, name: str) -> None:
+    town.visitor("Ann")
+    assert town.stranger().join("lobby", name)["you"] == f"{name.strip()} 2"
+    assert town.stranger().join("lobby", name)["you"] == f"{name.strip()} 3"
+    assert town.stranger().join("attic", name)["you"] == name.strip()
+
+
+def test_chat_renames_a_person_for_the_room(town: Town) -> None:
+    ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    bob.ask("rename", name="ann")
+    renamed = {"type": "renamed", "name": "Bob", "to": "ann 2"}
+    assert ann.hear("renamed") == bob.hear("renamed") == renamed
+    bob.ask("say", text="it is me")
+    assert ann.hear("said")["name"] == "ann 2"
+
+
+def test_chat_lets_a_person_respell_the_own_name(town: Town) -> None:
+    ann = town.visitor("ann")
+    ann.ask("rename", name="Ann")
+    assert ann.hear("renamed")["to"] == "Ann"
+
+
+def test_chat_remembers_the_latest_messages_only(town: Town) -> None:
+    texts = [f"message {n}" for n in range(HISTORY + 5)]
+    speaker = town.visitor("Ann")
+    for n, text in enumerate(texts):
+        if n % (BURST - 2) == 0:
+            speaker = town.visitor(f"Ann {n}")
+        speaker.ask("say", text=text)
+        speaker.hear("said")
+    history = town.stranger().join("lobby", "Bob")["history"]
+    assert isinstance(history, list)
+    assert [said["text"] for said in history] == texts[5:]
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (b"{}", f"expected JSON as text, at most {MAX_MESSAGE} characters"),
+        ("9" * (MAX_MESSAGE + 1), f"expected JSON as text, at most {MAX_MESSAGE} characters"),
+        ("{", "not JSON"),
+        ("9" * MAX_MESSAGE, "not JSON"),
+        ("[" * MAX_MESSAGE, "not JSON"),
+        ("[]", "expected join {room, name}, say {text} or rename {name}"),
+        ('{"type": ["join"]}', "expected join {room, name}, say {text} or rename {name}"),
+        ('{"type": "join"}', "expected join {room, name}, say {text} or rename {name}"),
+        ('{"type": "say", "text": "early"}', "join a room first"),
+        ('{"type": "rename", "name": "Ann"}', "join a room first"),
+        ('{"type": "join", "room": "", "name": "Ann"}', "room is empty or not a string"),
+        ('{"type": "join", "room": "a", "name": 5}', "name is empty or not a string"),
+        ('{"type": "join", "room": "a", "name": " "}', "name is empty or not a string"),
+        (
+            '{"type": "join", "room": "a", "name": "%s"}' % ("n" * 25),
+            "name is too long, over 24 characters",
+        ),
+        (
+            '{"type": "join", "room": "a", "name": "\\u202eAnn"}',
+            "name has characters that cannot be seen",
+        ),
+        (
+            '{"type": "join", "room": "a", "name": "\\ud800"}',
+            "name has characters that cannot be seen",
+        ),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_chat_says_what_is_wrong_with_a_message(
+    town: Town, message: str | bytes, error: str
+) -> None:
+    visitor = town.stranger()
+    visitor.ws.send(message)
+    assert visitor.hear("error")["text"] == error
+    assert visitor.join("lobby", "Ann")["you"] == "Ann"
+
+
+def test_chat_refuses_a_text_too_long(town: Town) -> None:
+    ann = town.visitor("Ann")
+    ann.ask("say", text="x" * 2001)
+    assert ann.hear("error")["text"] == "text is too long, over 2000 characters"
+    ann.ask("say", text="\x01" * 2000)
+    assert ann.hear("said")["text"] == "\x01" * 2000
+
+
+def test_chat_passes_on_a_text_that_utf8_cannot_write(town: Town) -> None:
+    ann = town.visitor("Ann")
+    ann.ask("say", text="\ud800")
+    assert ann.hear("said")["text"] == "\ud800"
+
+
+def test_chat_holds_back_who_is_too_fast(town: Town) -> None:
+    ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    for n in range(BURST):
+        ann.ask("say", text=str(n))
+    assert ann.hear("error")["text"] == "too fast, over 20 messages in 10 seconds"
+    bob.ask("say", text="not me")
+    assert bob.hear("said")["text"] == "0"
+
+
+def test_chat_refuses_a_room_too_many(town: Town) -> None:
+    for n in range(MAX_ROOMS):
+        town.visitor("Ann", f"room {n}")
+    bob = town.stranger()
+    bob.ask("join", room="one more", name="Bob")
+    assert bob.hear("error")["text"] == "too many rooms, over 100"
+    assert bob.join("room 0", "Bob")["people"] == ["Ann", "Bob"]
+
+
+def test_chat_forgets_an_empty_room_for_a_new_one(town: Town) -> None:
+    ann = town.visitor("Ann", "old")
+    ann.ask("say", text="remember me")
+    ann.hear("said")
+    for n in range(MAX_ROOMS):
+        if n % (BURST - 5) == 0:
+            ann.ws.close()
+            ann = town.stranger()
+        ann.join(f"room {n}", "Ann")
+    assert town.stranger().join("old", "Bob")["history"] == []

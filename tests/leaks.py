@@ -1,0 +1,57 @@
+"""What a test must not leave behind: greenlets, file descriptors, watchers of the hub's loop."""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import suppress
+from time import monotonic
+from typing import NamedTuple
+
+import gevent
+
+PATIENCE = 3.0  # seconds until what ends by itself must have ended
+STEP = 0.01  # seconds between two looks; most of what ends by itself does so at once
+
+
+class Census(NamedTuple):
+    """What there is now."""
+
+    greenlets: int  # alive ones
+    descriptors: int
+    watchers: int  # active ones
+
+
+def census() -> Census:
+    """Count what there is, after all that is due has run."""
+    gevent.sleep(0)
+    return Census(
+        len(_greenlets()), len(os.listdir("/proc/self/fd")), gevent.get_hub().loop.activecnt
+    )
+
+
+def settle(before: Census) -> None:
+    """Let the hub run until there is no more than there was; AssertionError if that never is."""
+    deadline = monotonic() + PATIENCE
+    while not _is_within(now := census(), before):
+        if monotonic() > deadline:
+            raise AssertionError(f"left behind: {now} after {before}\n{_listing()}")
+        gc.collect(0)
+        gevent.sleep(STEP)
+
+
+def _is_within(now: Census, before: Census) -> bool:
+    return all(mine <= theirs for mine, theirs in zip(now, before, strict=True))
+
+
+def _greenlets() -> list[gevent.Greenlet[..., object]]:
+    found = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet)]
+    return [each for each in found if not each.dead]
+
+
+def _listing() -> str:
+    lines = [repr(each) for each in _greenlets()]
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the listing's own is closed by now
+            lines.append(f"{name} -> {os.readlink(f'/proc/self/fd/{name}')}")
+    return "\n".join(lines)
