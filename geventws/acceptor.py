@@ -75,6 +75,8 @@ class Acceptor(StreamServer):
 
     wrap_socket: Callable[..., Any]
 
+    backlog = BACKLOG
+
     # what a subclass does with a connection; its socket is closed then, unless it was handed over
     _serve: Callable[[Arrival], None]
 
@@ -106,9 +108,17 @@ class Acceptor(StreamServer):
     @classmethod
     def get_listener(cls, address: Any, backlog: int | None = None, family: Any = None) -> Any:
         """Return a socket that listens at *address*; of a unix socket nobody uses, its path too."""
-        if family == socket.AF_UNIX:
-            _remove_stale(address)
-        return super().get_listener(address, backlog, family)
+        if family != socket.AF_UNIX:
+            return super().get_listener(address, backlog, family)
+        _remove_stale(address)
+        listener = socket.socket(family)
+        try:
+            listener.bind(address)
+            listener.listen(cls.backlog if backlog is None else backlog)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
 
     def init_socket(self) -> None:
         """Listen, unless a listening socket was given."""
@@ -187,20 +197,14 @@ class Acceptor(StreamServer):
 
     def _secure(self, arrival: Arrival) -> bool:
         """Make TLS of a connection; return whether that came about in time."""
-        limit = gevent.Timeout(arrival.left())
         try:
-            with limit:
+            with gevent.Timeout(arrival.left(), TimeoutError("not done in time")):
                 arrival.socket = self.wrap_socket(
                     arrival.socket, do_handshake_on_connect=False, **self.ssl_args or {}
                 )
                 arrival.socket.do_handshake()
         except OSError as error:
             logger.info("%s: no TLS: %s", arrival.address, error)
-            return False
-        except gevent.Timeout as timeout:
-            if timeout is not limit:
-                raise
-            logger.info("%s: no TLS in time", arrival.address)
             return False
         return True
 

@@ -54,7 +54,7 @@ class Backlog:
         self._broadcasts: deque[Broadcast] = deque()
         self._size = 0
         self._waiting: list[list[Any]] | None = None  # how many must leave, and whom to tell then
-        self._taken = taken
+        self._taken: int | None = taken
         self._taken_at = now
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class Backlog:
         *taken* None says that it could take more than there is.
         """
         if taken is None or taken != self._taken:
-            self._taken = -1 if taken is None else taken
+            self._taken = taken
             self._taken_at = now
         return now - self._taken_at >= timeout
 

@@ -59,12 +59,8 @@ class Callbacks(Connection):
 
     def read_and_deliver(self) -> bool:
         """Take the bytes that are here, without waiting for any, and deliver() what they bring."""
-        try:
-            data = self._transport.read_now()
-            if data is not None:
-                self._take_in(data)
-        except OSError as error:
-            self._protocol.receive_eof(error)
+        if not self._reading:  # who waits in a read of its own must be woken by these bytes
+            self._read_now()
         return self.deliver()
 
     def deliver(self) -> bool:

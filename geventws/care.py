@@ -23,6 +23,7 @@ logger = logging.getLogger("geventws")
 
 SLOT: Final = 0.25  # seconds; a ping is answered within a second, a deadline kept to a quarter
 SHARE: Final = 0.005  # seconds of care before others run
+LONGEST: Final = 3600.0  # seconds that are planned ahead; who asked for more is asked again then
 
 
 class Caretaker:
@@ -47,26 +48,34 @@ class Caretaker:
 
     def plan(self, connection: Any, seconds: float) -> None:
         """See to it that *connection* is attended to in about *seconds*, or sooner."""
-        slot = int((monotonic() + seconds) / SLOT) + 1
+        slot = int((monotonic() + min(seconds, LONGEST)) / SLOT) + 1
         planned = self._planned.get(connection)
         if planned is None or slot < planned:
-            self.forget(connection)
+            self._unplan(connection)
             self._planned[connection] = slot
             self._slots.setdefault(slot, {})[connection] = None
         if self._greenlet is None:
-            self._next_slot = int(monotonic() / SLOT)
+            self._next_slot = min(self._slots)
             self._greenlet = gevent.spawn(self._run)
 
     def forget(self, connection: Any) -> None:
         """Look after *connection* no more."""
+        self._unplan(connection)
+        self._neglected.pop(connection, None)
+
+    def _unplan(self, connection: Any) -> None:
         slot = self._planned.pop(connection, None)
-        if slot is not None and slot in self._slots:
-            self._slots[slot].pop(connection, None)
+        if slot is None or slot not in self._slots:
+            return
+        self._slots[slot].pop(connection, None)
+        if not self._slots[slot]:
+            del self._slots[slot]
 
     def _run(self) -> None:
         try:
             while self._planned:
-                gevent.sleep(SLOT, ref=False)  # the hub may end while only this sleeps
+                # the hub may end while only this sleeps
+                gevent.sleep(SLOT - monotonic() % SLOT, ref=False)
                 self._sweep()
         finally:
             self._greenlet = None
@@ -91,7 +100,7 @@ class Caretaker:
     def _attend(self, connection: Any) -> None:
         if connection not in self._planned:  # it ended since it was found due
             return
-        self.forget(connection)
+        self._unplan(connection)
         try:
             seconds = connection.attend(monotonic())
         except Exception:  # one connection's trouble must not end the care for all others

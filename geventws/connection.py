@@ -54,6 +54,7 @@ class Connection(Sending):
 
     def __init__(self, transport: Any, protocol: Protocol, options: Options, side: Side) -> None:
         super().__init__(transport, protocol, options, side)
+        transport.on_drained = self._drained
         # receiving
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
@@ -103,6 +104,7 @@ class Connection(Sending):
         self._over_by = self._over_by or over_by
         self._plan(self._options.close_timeout)
         self._post()
+        self._tell()  # from now on there is room for all that comes
 
     # Receiving
 
@@ -162,6 +164,14 @@ class Connection(Sending):
         finally:
             self._reading = False
             self._tell()
+
+    def _read_now(self) -> None:
+        try:
+            data = self._transport.read_now()
+            if data is not None:
+                self._take_in(data)
+        except OSError as error:
+            self._protocol.receive_eof(error)
 
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
@@ -261,13 +271,18 @@ class Connection(Sending):
             return
         self._ending = True
         self._over_by = self._over_by or monotonic() + self._options.close_timeout
-        self._forget_backlog()
         self._post()
         clean = self._protocol.close_sent and self._protocol.close_received
         if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
             self._transport.shutdown()
         self._plan(self._options.close_timeout)
         self._tell()
+
+    def _drained(self) -> None:
+        self._post()
+        if self._ending:
+            self._tell()
+            self._plan(0.0)
 
     def _hang_up(self) -> None:
         """Wait for the end of TCP and drop the connection, at the latest when close_timeout is up.
@@ -276,11 +291,13 @@ class Connection(Sending):
         """
         self._end()
         while not self._transport.closed:
-            if self._protocol.eof:
-                self._drop()
-                return
             try:
-                self._more(self._over_by, False)
+                if not self._protocol.eof:
+                    self._more(self._over_by, False)
+                elif self._transport.unsent():  # a peer that says no more may still listen
+                    self._wait_to_be_told(self._over_by)
+                else:
+                    self._drop()
             except TimeoutError:
                 self._drop()
 
@@ -294,6 +311,8 @@ class Connection(Sending):
         Its nudge() is called when another caller has read something for it.
         """
         self._parked = driver
+        if driver is None:  # now others may read
+            self._tell()
 
     def _plan(self, seconds: float) -> None:
         if self._caretaker is not None and not self._transport.closed:
@@ -320,12 +339,7 @@ class Connection(Sending):
     def _read_for_nobody(self) -> None:
         protocol = self._protocol
         if protocol.wants_data() or protocol.state == State.CLOSED:
-            try:
-                data = self._transport.read_now()
-                if data is not None:
-                    self._take_in(data)
-            except OSError as error:
-                protocol.receive_eof(error)
+            self._read_now()
         protocol.frames_this_turn = 0
         protocol.read_ahead()
         self._look_after()
@@ -370,7 +384,8 @@ class Connection(Sending):
     def _attend_end(self, now: float) -> float | None:
         if self._protocol.state == State.CLOSED:
             self._end()
-        if self._protocol.eof or now >= self._over_by:
+        ended = self._protocol.eof and not self._transport.unsent()
+        if ended or now >= self._over_by:
             self._protocol.abort(ABNORMAL_CLOSURE, "no close frame in time")
             self._drop()
             return None

@@ -95,7 +95,8 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         if self._input is not None:
             self._leave(self._input)
         self.arrival.waiting = True
-        return None if self.close_connection or self.rfile.closed else True
+        ends = self.close_connection or self.rfile.closed or not self.server.started
+        return None if ends else True
 
     def _read_request(self) -> bool:
         """Wait for a request; return whether there is one that may be served."""
@@ -124,15 +125,9 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
             if not self.rfile.wait():
                 return None
             arrival.restart(self.server.open_timeout)
-        limit = gevent.Timeout(arrival.left())
-        try:
-            with limit:
-                head: bytes | None = self.rfile.next_head()
-                return head
-        except gevent.Timeout as timeout:
-            if timeout is not limit:
-                raise
-            raise TimeoutError from None
+        with gevent.Timeout(arrival.left(), TimeoutError):
+            head: bytes | None = self.rfile.next_head()
+            return head
 
     def _take_over(self, method: str, target: str, version: str, headers: Headers) -> None:
         """Set what pywsgi knows of a request."""
@@ -173,10 +168,10 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         """Begin a response; after an upgrade there is none, whatever a framework returns."""
-        if self._input is not None:
-            if self._input.connection is not None:
-                return self.write
-            # a proxy may take what follows for frames, and it never is
+        if self._input is not None and self._input.connection is not None:
+            return self.write
+        # after a refused upgrade a proxy may take what follows for frames, and it never is
+        if self._input is not None or not self.server.started:
             self.close_connection = True
             if not any(name.lower() == "connection" for name, _ in headers):
                 headers = [*headers, ("Connection", "close")]

@@ -179,7 +179,7 @@ class SocketTransport:
                     self._out[0] = memoryview(data)[sent:]
         except (BlockingIOError, ssl.SSLWantWriteError):
             self._write_needs = select.POLLOUT
-        except ssl.SSLWantReadError:
+        except ssl.SSLWantReadError:  # a renegotiation, which TLS 1.3 no longer has
             self._write_needs = select.POLLIN
         except OSError as error:
             self.error = error

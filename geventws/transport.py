@@ -24,6 +24,7 @@ import gevent
 import gevent.ssl
 from gevent.event import Event
 from gevent.monkey import get_original
+from gevent.socket import SHUT_WR
 from greenlet import getcurrent
 from zope.interface import classImplements
 
@@ -34,7 +35,6 @@ SHARE: Final = 0.005  # seconds of reading what is already here, before others r
 BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
 READ: Final = 1  # the events of gevent's io watchers
 WRITE: Final = 2
-SHUT_WR: Final = 1  # socket.SHUT_WR, without importing what a user may have patched
 POLL: Final = get_original("select", "poll")  # gevent's lets others run, however short its wait
 
 # what the hub tells a greenlet that waits here
@@ -151,6 +151,8 @@ class Transport:
             data: bytes = self._socket.recv(CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             self._more = False
+            if self.error is not None:  # which a write met, and told nobody
+                raise ConnectionAbortedError("the connection is lost") from self.error
             return None
         except TimeoutError as error:  # the kernel's, which must not pass for the caller's
             raise ConnectionAbortedError(*error.args) from error
@@ -174,9 +176,7 @@ class Transport:
         timer = None if timeout is None else self._timer(timeout, self._read_timed_out)
         self._reader = getcurrent()
         try:
-            told = None
-            while told is None:
-                told = self._hub.switch()
+            told = self._hub.switch()
         finally:
             self._reader = None
             if timer is not None:
@@ -186,13 +186,11 @@ class Transport:
         return told is TIMED_OUT
 
     def _on_readable(self) -> None:
-        reader = self._reader
-        if reader is not None:
-            self._more = True
-            reader.switch(READY)
+        self._more = True
+        if self._reader is not None:
+            self._reader.switch(READY)
             return
         self._io.stop()
-        self._more = True
         if self._parked is not None:
             self._unpark()
         elif self.on_neglect is not None:
@@ -227,9 +225,7 @@ class Transport:
                 raise
         if self.closed or self.error is not None:
             self.torn = self._tls or self.written > before
-            if self.error is not None:
-                raise ConnectionResetError("the connection is lost") from self.error
-            raise ConnectionAbortedError("the connection was dropped")
+            raise ConnectionAbortedError("the connection is lost") from self.error
 
     def post(self, buffers: list[bytes]) -> None:
         """Send *buffers* as far as that goes without waiting. See ITransport."""
@@ -244,7 +240,8 @@ class Transport:
                 self._keep([memoryview(data)[sent:], *buffers[index + 1 :]])
                 if self._tls and sent:  # OpenSSL takes one record at a time
                     self._send_kept()
-                self._watch_writable()
+                if self._unsent:
+                    self._watch_writable()
                 return
 
     def unsent(self) -> int:
@@ -267,10 +264,9 @@ class Transport:
         self.error = error
         self._out = None
         self._unsent = 0
+        self._hub.loop.run_callback(self._wake_all)
 
     def _keep(self, buffers: Iterable[bytes | memoryview]) -> None:
-        if self.error is not None:
-            return
         if self._out is None:
             self._out = deque()
         for data in buffers:
@@ -296,8 +292,6 @@ class Transport:
         return True
 
     def _watch_writable(self) -> None:
-        if self.closed or not self._unsent:
-            return
         if self._out_io is None:
             self._out_io = self._hub.loop.io(self._socket.fileno(), WRITE)
         self._out_io.start(self._on_writable)

@@ -9,6 +9,7 @@ is another registration.
 
 from __future__ import annotations
 
+import errno
 import io
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 import gevent
 import gevent.socket
+from gevent import pywsgi
 from greenlet import getcurrent
 from zope.interface import classImplements, implementedBy
 from zope.interface.adapter import AdapterRegistry
@@ -37,24 +39,21 @@ registry: Final[Any] = AdapterRegistry()
 
 
 def upgradable_of(environ: Environ) -> Any:
-    """Return the IUpgradable of the request.
-
-    Raises:
-        TypeError: the server is none that can upgrade.
-    """
-    upgradable = registry.queryAdapter(environ["wsgi.input"], IUpgradable)
-    if upgradable is None:
-        raise TypeError("environ: this WSGI server does not let go of its connections")
-    return upgradable
+    """Return the IUpgradable of the request; None on a server that none is known for."""
+    return registry.queryAdapter(environ["wsgi.input"], IUpgradable)
 
 
 def request_of(environ: Environ, upgradable: Any) -> Request:
     """Return the request: the head as it came where the server kept it, or else made again.
 
+    Args:
+        environ: of the request.
+        upgradable: what upgradable_of() found.
+
     Raises:
         InvalidHandshake: it cannot have been a correct one.
     """
-    head = upgradable.head
+    head = None if upgradable is None else upgradable.head
     address = environ.get("REMOTE_ADDR", "")
     port = environ.get("REMOTE_PORT", "")
     remote_address = (address, int(port)) if port.isdecimal() and port.isascii() else address
@@ -74,6 +73,14 @@ def begin_websocket(
     request: Request,
     accepted: Accepted,
 ) -> W:
+    """Send the 101 and return the connection that begins with it.
+
+    Raises:
+        ConnectionClosed: the peer is gone already.
+        TypeError: the server does not let go of its connections, as far as is known.
+    """
+    if upgradable is None:
+        raise TypeError("environ: this WSGI server does not let go of its connections")
     make_transport = registry.lookup1(_kind(type(upgradable.socket)), ITransport)
     if make_transport is None:
         raise TypeError("environ: this WSGI server's sockets have no transport")
@@ -117,7 +124,7 @@ class BufferedRequest:
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
-        self.socket: Any = getattr(reader.raw, "_sock", None)
+        self.socket: Any = getattr(getattr(reader, "raw", None), "_sock", None)
 
     def begin(self, response: bytes, start_response: Any) -> bytes:
         """Send *response* and return what was read past the request. See IUpgradable."""
@@ -139,12 +146,31 @@ class BufferedRequest:
         if self.socket.family != gevent.socket.AF_UNIX:
             # that server leaves Nagle's algorithm on, which delays a second small frame by 40 ms
             self.socket.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+        connection.follow(self._break_pipe)
         greenlet = getcurrent()
         if isinstance(greenlet, gevent.Greenlet):
             greenlet.rawlink(lambda _: connection.drop())
 
     def refused(self, error: object) -> None:
         """Leave *error* to the view. See IUpgradable."""
+
+    def _break_pipe(self, _: object) -> None:
+        # A framework answers 200 when the view is done. That server passes over EPIPE then, but not
+        # over the EBADF of a socket that was closed by somebody else.
+        self.socket._sock = Gone()
+
+
+class Gone:
+    """In place of a socket that was closed: as if the peer had done that."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Do nothing; it is closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise BrokenPipeError(errno.EPIPE, "the connection was a WebSocket, and is over")
 
 
 def _kind(kind: type) -> Any:
@@ -158,5 +184,7 @@ def _itself(thing: Any) -> Any:
 classImplements(BufferedRequest, IUpgradable)
 registry.register([IUpgradable], IUpgradable, "", _itself)
 registry.register([_kind(io.BufferedReader)], IUpgradable, "", BufferedRequest)
+# what gevent's server gives where Upgrade has more than "websocket" in it
+registry.register([_kind(pywsgi.Input)], IUpgradable, "", lambda body: BufferedRequest(body.rfile))
 registry.register([_kind(gevent.socket.socket)], ITransport, "", Transport)
 registry.register([_kind(Transport)], ICaretaker, "", lambda _: caretaker())

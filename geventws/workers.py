@@ -34,16 +34,24 @@ class Parking:
 
     def __call__(self) -> None:
         """Run the callbacks for what has come, then park again, or leave for good."""
-        more = False
         try:
             more = self._connection.read_and_deliver()
-        finally:
-            self._busy = not more
-            self._connection.park(self if more else None)
-            if more:
-                self._transport.park(self.ready)
-            else:
-                self._workers.leave()
+        except Exception:
+            self._workers.leave()
+            raise
+        except BaseException:  # broken off, as by kill(): another worker goes on from here
+            self._park()
+            self.nudge()
+            raise
+        if more:
+            self._park()
+        else:
+            self._workers.leave()
+
+    def _park(self) -> None:
+        self._busy = False
+        self._connection.park(self)
+        self._transport.park(self.ready)
 
     def ready(self) -> None:
         """Have a worker look, unless one does; called on the hub."""

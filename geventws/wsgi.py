@@ -80,7 +80,8 @@ def open_websocket(
         request = request_of(environ, upgradable)
         accepted = upgrader.accept(request, is_secure(environ))
     except InvalidHandshake as error:
-        upgradable.refused(error)
+        if upgradable is not None:
+            upgradable.refused(error)
         raise
     connection = begin_websocket(upgradable, start_response, make, upgrader, request, accepted)
     if keep_environ:
@@ -244,10 +245,13 @@ def _compression(extensions: Iterable[str | Deflate]) -> Deflate | None:
 
 def _respond(response: Response, start_response: Any) -> list[bytes]:
     head, _, body = response.to_bytes().partition(b"\r\n\r\n")
-    first_line, _, _ = head.partition(b"\r\n")
-    status = first_line.decode("latin-1").removeprefix("HTTP/1.1 ")
-    _, _, headers = parse_response(head)
-    start_response(status, headers.items())
+    status = head.partition(b"\r\n")[0].decode("latin-1").removeprefix("HTTP/1.1 ")
+    headers = [item for item in parse_response(head)[2].items() if item[0] != "Connection"]
+    if "Upgrade" in response.headers:
+        headers.append(("Connection", "Upgrade"))
+    # the last one, and nothing else in it, or gevent's own server keeps the connection open
+    headers.append(("Connection", "close"))
+    start_response(status, headers)
     return [body]
 
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from functools import cache
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gevent
 import pytest
@@ -37,6 +37,7 @@ from tests.core.helpers import Raw, frame_to, read_frames
 HOST = "localhost"
 SMALL = 8 * 1024  # bytes of a socket's buffer, where a writer is to be stopped soon
 
+End = TypeVar("End", bound=WebSocket)
 Sockets = tuple[Any, Any]  # the client's and the server's
 
 
@@ -165,13 +166,16 @@ class Pair(NamedTuple):
 
 
 def end_on(
-    sock: Any,
-    side: Side,
-    options: Options = QUIET,
-    agreed: Agreed | None = None,
-    kind: type[WebSocket] = WebSocket,
+    sock: Any, side: Side, options: Options = QUIET, agreed: Agreed | None = None
 ) -> WebSocket:
     """Return a connection of *side* over *sock*, looked after by the caretaker."""
+    return end_of(WebSocket, sock, side, options, agreed)
+
+
+def end_of(
+    kind: type[End], sock: Any, side: Side, options: Options = QUIET, agreed: Agreed | None = None
+) -> End:
+    """Return a connection of *kind*, as end_on() does."""
     transport = Transport(sock)
     protocol = Protocol(side, options.max_size, options.max_fragments, agreed)
     connection = kind(transport, protocol, options, side)
@@ -245,8 +249,8 @@ class RawPeer:
 
 
 def server_and_peer(
-    options: Options = QUIET, sockets: Sockets | None = None, kind: type[WebSocket] = WebSocket
+    options: Options = QUIET, sockets: Sockets | None = None
 ) -> tuple[WebSocket, RawPeer]:
     """Return a server's end and the raw peer that is its client."""
     theirs, ours = sockets or unix()
-    return end_on(ours, Side.SERVER, options, None, kind), RawPeer(theirs, Side.SERVER)
+    return end_on(ours, Side.SERVER, options), RawPeer(theirs, Side.SERVER)

@@ -80,11 +80,15 @@ class RawPeer:
         family = gevent.socket.AF_UNIX if isinstance(address, str) else gevent.socket.AF_INET
         sock: Any = gevent.socket.socket(family)
         sock.settimeout(PATIENCE)
-        sock.connect(address)
-        if family == gevent.socket.AF_INET:
-            sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-        if tls is not None:
-            sock = gevent.ssl.SSLSocket(sock=sock, server_hostname="localhost", _context=tls)
+        try:
+            sock.connect(address)
+            if family == gevent.socket.AF_INET:
+                sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+            if tls is not None:
+                sock = gevent.ssl.SSLSocket(sock=sock, server_hostname="localhost", _context=tls)
+        except BaseException:
+            sock.close()
+            raise
         return cls(sock)
 
     def send(self, *data: bytes) -> None:
@@ -173,6 +177,7 @@ class RawPeer:
         self.close()
 
 
-assert base64.b64encode(
-    hashlib.sha1(f"{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
-) == ACCEPT.encode()
+assert (
+    base64.b64encode(hashlib.sha1(f"{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())
+    == ACCEPT.encode()
+)

@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha1
 from typing import Any
 
-import gevent
+import gevent.ssl
 import trustme
 from gevent import socket
 from gevent.server import StreamServer
@@ -25,14 +25,14 @@ class RawServer(StreamServer):
     """Has *serve* talk to each socket that it accepts; what that is left with is closed."""
 
     def __init__(self, serve: Serve, listener: Any, context: ssl.SSLContext | None) -> None:
-        secured = {} if context is None else {"ssl_context": context}
+        secured: dict[str, Any] = {} if context is None else {"ssl_context": context}
         super().__init__(listener, self._serve, **secured)
         self._talk = serve
         self.clients: list[Any] = []  # where they connected from
 
     @property
     def port(self) -> int:
-        return int(self.server_port)
+        return int(self.address[1])
 
     def _serve(self, sock: Any, address: Any) -> None:
         self.clients.append(address)
@@ -172,23 +172,27 @@ def name_server(look_up: Callable[[str], list[str]]) -> Iterator[None]:
 # Certificates
 
 
-@cache
 def authority(name: str = "ours") -> trustme.CA:
     """Return a certificate authority; each *name* is another one."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> trustme.CA:
     return trustme.CA(organization_name=name)
 
 
 @cache
 def certified(*names: str, by: str = "ours", **validity: Any) -> ssl.SSLContext:
     """Return a server's context with a certificate for *names*."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # the other one would block the hub
     authority(by).issue_cert(*names, **validity).configure_cert(context)
     return context
 
 
 @cache
-def trusting(name: str = "ours") -> ssl.SSLContext:
-    """Return a client's context that trusts one authority."""
+def trusting() -> ssl.SSLContext:
+    """Return a client's context that trusts our authority."""
     context = ssl.create_default_context()
-    authority(name).configure_trust(context)
+    authority().configure_trust(context)
     return context

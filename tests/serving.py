@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import gevent
@@ -17,6 +17,7 @@ from tests.leaks import census, settle
 from tests.rawpeer import PATIENCE, RawPeer
 
 A = TypeVar("A", bound=Acceptor)
+Visit = AbstractContextManager[RawPeer]
 LOCAL = ("127.0.0.1", 0)
 
 
@@ -40,19 +41,21 @@ def running(server: A) -> Iterator[A]:
 
 
 @contextmanager
-def serving(handler: Any = echo, address: Any = LOCAL, **arguments: Any) -> Iterator[RawPeer]:
-    """Have a native server run, and connect to it."""
-    with running(serve(handler, address, **arguments)) as server, RawPeer.to(server.address) as peer:
+def visiting(server: Acceptor, tls: Any = None) -> Iterator[RawPeer]:
+    """Have *server* run, and connect to it."""
+    with running(server), RawPeer.to(server.address, tls) as peer:
         yield peer
 
 
-@contextmanager
-def wsgi_serving(application: Any, listener: Any = LOCAL, **arguments: Any) -> Iterator[RawPeer]:
+def serving(handler: Any = echo, address: Any = LOCAL, **arguments: Any) -> Visit:
+    """Have a native server run, and connect to it."""
+    return visiting(serve(handler, address, **arguments))
+
+
+def wsgi_serving(application: Any, listener: Any = LOCAL, **arguments: Any) -> Visit:
     """Have a WSGI server run, and connect to it."""
     arguments.setdefault("log", None)
-    with running(WSGIServer(listener, application, **arguments)) as server:
-        with RawPeer.to(server.address) as peer:
-            yield peer
+    return visiting(WSGIServer(listener, application, **arguments))
 
 
 def wait_for(event: Event) -> None:

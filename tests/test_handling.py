@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
@@ -36,7 +36,7 @@ def close_of(met: Met) -> tuple[int, str]:
     return int.from_bytes(frame.payload[:2], "big"), frame.payload[2:].decode()
 
 
-def run(met: Met, handler: object) -> tuple[int, str]:
+def run(met: Met, handler: Callable[[WebSocket], object]) -> tuple[int, str]:
     """Run *handler* and return how the connection was closed."""
     running = gevent.spawn(run_handler, handler, met[0])
     result = close_of(met)
@@ -50,7 +50,9 @@ def test_connection_is_closed_with_1000_when_the_handler_returns(met: Met) -> No
     assert met[0]._transport.closed
 
 
-@pytest.mark.parametrize("error", [ValueError("secret"), gevent.Timeout(1, "secret")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ValueError("secret"), gevent.Timeout(1, ValueError("secret"))], ids=repr
+)
 def test_connection_is_closed_with_1011_and_no_word_of_an_error(
     met: Met, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from time import monotonic
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from geventws.backlog import (
     BLOCK,
@@ -19,6 +21,7 @@ from geventws.backlog import (
     Broadcast,
     SlowPeers,
 )
+from geventws.care import caretaker
 from geventws.core.codes import Side
 from geventws.core.deflate import Agreed
 from geventws.core.errors import ConnectionClosed
@@ -38,6 +41,11 @@ both_sides = pytest.mark.parametrize("side", [Side.SERVER, Side.CLIENT], ids=["s
 def net() -> Iterator[Net]:
     with Net() as made:
         yield made
+
+
+def events() -> int:
+    gc.collect()
+    return sum(isinstance(each, Event) for each in gc.get_objects())
 
 
 def offer(ws: WebSocket, message: str, slow: SlowPeers = SLOW) -> int:
@@ -101,6 +109,32 @@ def test_broadcast_waits_for_a_last_fragment_that_the_peer_takes_slowly(net: Net
     sender = gevent.spawn(ws.send, items())
     assert peer.receive(2) == ["ab" + LARGE, "after"]
     sender.get()
+
+
+def test_broadcast_waits_while_the_application_is_slow_with_the_next_fragment(net: Net) -> None:
+    ws, peer = net.meet()
+
+    def items() -> Iterator[str]:
+        yield LARGE
+        yield "b"
+        gevent.idle()  # all of the first fragment has left, and there is room for more
+        yield "c"
+
+    sender = gevent.spawn(ws.send, items())
+    gevent.idle()
+    assert offer(ws, "after") == BUFFERED
+    assert peer.receive(2) == [LARGE + "bc", "after"]
+    sender.get()
+
+
+def test_broadcasts_can_be_dropped_until_the_peer_has_taken_those_before(net: Net) -> None:
+    ws, peer = net.meet()
+    for text in (LARGE, LARGE, "dropped"):
+        offer(ws, text)
+    assert peer.receive(1) == [LARGE]
+    gevent.idle()
+    assert offer(ws, "newest", SlowPeers(LATEST, 1 << 20, 64)) == DROPPED
+    assert peer.receive(2) == [LARGE, "newest"]
 
 
 def test_pong_goes_before_the_broadcasts_that_wait(net: Net) -> None:
@@ -177,6 +211,17 @@ def test_sender_who_waits_for_broadcasts_may_give_up(net: Net) -> None:
     sender.get()
 
 
+def test_sender_who_gives_up_leaves_nothing_behind(net: Net) -> None:
+    ws, _ = net.meet()
+    for text in (LARGE, "1"):
+        offer(ws, text)
+    before = events()
+    for _ in range(10):
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.001):
+            ws.send("never")
+    assert events() <= before + 1  # the traceback of the last has one
+
+
 def test_broadcasts_go_on_when_the_sender_before_them_has_given_up(net: Net) -> None:
     ws, peer = net.meet()
     offer(ws, LARGE)
@@ -204,6 +249,16 @@ def test_begin_close_refuses_what_may_not_be_sent(net: Net) -> None:
     assert peer.receive(1) == ["still open"]
 
 
+def test_caretaker_forgets_who_is_closed_after_the_end(net: Net) -> None:
+    before = len(caretaker())
+    ws, _ = net.meet()
+    assert len(caretaker()) == before + 1
+    ws.drop()
+    ws.close()
+    ws.begin_close()
+    assert len(caretaker()) == before
+
+
 def test_close_that_cuts_a_fragmented_message_drops_what_waits(net: Net) -> None:
     ws, peer = net.meet()
 
@@ -211,7 +266,9 @@ def test_close_that_cuts_a_fragmented_message_drops_what_waits(net: Net) -> None
         yield "a"
         yield "b"
         assert offer(ws, "1") == BUFFERED
+        room = ws.room(SlowPeers(BLOCK, 1, 0))
         ws.begin_close(1001)
+        assert room.is_set()
         yield "c"
 
     with pytest.raises(ConnectionClosed):
@@ -277,7 +334,7 @@ def test_peer_that_takes_nothing_of_what_waits_is_dropped(net: Net) -> None:
 
 
 def test_peer_that_takes_nothing_of_a_lone_broadcast_is_dropped(net: Net) -> None:
-    ws, _ = net.meet(options=Options(send_timeout=0.1))
+    ws, _ = net.meet(options=Options(send_timeout=0.6))
     assert offer(ws, LARGE) == SENT
     with pytest.raises(ConnectionClosed):
         ws.receive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket as stdlib_socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from geventws.core.handshake import Request, Response
 from geventws.limits import RESERVE, Limits
 from geventws.server import WebSocketServer, serve
 from geventws.websocket import EchoWebSocket, WebSocket
+from tests.pairs import reset
 from tests.rawpeer import BINARY, PING, PONG, TEXT, RawPeer, close_frame, frame, head
 from tests.servers import authority, certified, trusting
 from tests.serving import LOCAL, echo, running, serving, wait_for
@@ -28,7 +30,7 @@ each_style = pytest.mark.parametrize("handler", [echo, EchoWebSocket])
 def gevent_tls() -> Any:
     """Return a server's context of gevent's own class."""
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority().issue_cert("localhost").configure_cert(context)
+    authority("ours").issue_cert("localhost").configure_cert(context)
     return context
 
 
@@ -188,7 +190,7 @@ def test_wrong_version_is_told_the_right_one() -> None:
 def test_bytes_after_a_refused_request_are_never_frames() -> None:
     received: list[Any] = []
     with serving(lambda ws: received.extend(ws)) as peer:
-        peer.send(head(Origin="null"), frame(TEXT, b"smuggled") * 100, head(), frame(TEXT, b"again"))
+        peer.send(head(Origin="null"), frame(TEXT, b"smuggled") * 100, head(), frame(TEXT, b"x"))
         assert peer.read_response().status == 403
         assert peer.read_to_end() == b""
     assert received == []
@@ -211,7 +213,11 @@ def test_process_request_answers_plain_http() -> None:
         with RawPeer.to(server.address) as peer:
             peer.send(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
             reply = peer.read_response()
-            assert (reply.status, reply.body, reply.headers["x-health"]) == (200, b"alive\n", "good")
+            assert (reply.status, reply.body, reply.headers["x-health"]) == (
+                200,
+                b"alive\n",
+                "good",
+            )
             assert peer.read_to_end() == b""
         with RawPeer.to(server.address) as peer:
             peer.send(b"HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -232,6 +238,34 @@ def test_process_request_that_fails_is_answered_500_without_a_word_of_it() -> No
         peer.send(head())
         assert peer.read_response().status == 500
         assert b"secret" not in peer.read_to_end()
+
+
+# Peers that leave
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n"])
+@pytest.mark.parametrize("leave", [RawPeer.close, lambda peer: reset(peer.socket)])
+def test_peer_that_leaves_while_opening_is_forgotten(said: bytes, leave: Any) -> None:
+    with running(serve(echo, LOCAL)) as server, RawPeer.to(server.address) as peer:
+        peer.send(said)
+        gevent.sleep(0.01)
+        leave(peer)
+        gevent.joinall(server._greenlets(), timeout=5)
+        assert not server._arrivals
+
+
+def test_peer_that_leaves_before_its_refusal_is_forgotten() -> None:
+    def process_request(request: Request) -> Response | None:
+        reset(peer.socket)
+        gevent.sleep(0.01)
+        return Response(403)
+
+    with running(serve(echo, LOCAL, process_request=process_request)) as server:
+        peer = RawPeer.to(server.address)
+        peer.send(head())
+        gevent.sleep(0)
+        gevent.joinall(server._greenlets(), timeout=5)
+        assert not server._arrivals
 
 
 # Deadlines
@@ -275,13 +309,15 @@ def test_tls_that_is_never_finished_ends_with_open_timeout(
     caplog.set_level(logging.INFO, "geventws")
     with serving(ssl=certified("localhost"), open_timeout=0.05) as peer:
         assert peer.read_to_end() == b""
-    assert "no TLS in time" in caplog.text
+    assert "no TLS: not done in time" in caplog.text
 
 
 def test_opening_deadline_covers_tls_and_head_together() -> None:
-    with running(serve(echo, LOCAL, ssl=certified("localhost"), open_timeout=0.3)) as server:
-        with RawPeer.to(server.address, trusting()) as peer:
-            assert peer.read_response().status == 408
+    with (
+        running(serve(echo, LOCAL, ssl=certified("localhost"), open_timeout=0.3)) as server,
+        RawPeer.to(server.address, trusting()) as peer,
+    ):
+        assert peer.read_response().status == 408
 
 
 # TLS, unix sockets, sockets that are given
@@ -290,22 +326,27 @@ def test_opening_deadline_covers_tls_and_head_together() -> None:
 @each_style
 @pytest.mark.parametrize("context", [lambda: certified("localhost"), gevent_tls])
 def test_server_speaks_tls_with_any_context(handler: Any, context: Any) -> None:
-    with running(serve(handler, LOCAL, ssl=context())) as server:
-        with RawPeer.to(server.address, trusting()) as peer:
-            peer.send(head(), frame(TEXT, b"first"))
-            assert peer.read_head().status == 101
-            assert peer.read_frame() == (TEXT, b"first")
-            peer.send(frame(BINARY, b"\1" * 200_000), frame(TEXT, b"last"))
-            assert peer.read_frame() == (BINARY, b"\1" * 200_000)
-            assert peer.read_frame() == (TEXT, b"last")
-            peer.end()
+    with (
+        running(serve(handler, LOCAL, ssl=context())) as server,
+        RawPeer.to(server.address, trusting()) as peer,
+    ):
+        peer.send(head(), frame(TEXT, b"first"))
+        assert peer.read_head().status == 101
+        assert peer.read_frame() == (TEXT, b"first")
+        peer.send(frame(BINARY, b"\1" * 200_000), frame(TEXT, b"last"))
+        assert peer.read_frame() == (BINARY, b"\1" * 200_000)
+        assert peer.read_frame() == (TEXT, b"last")
+        peer.end()
 
 
 def test_tls_handshake_leaves_others_running() -> None:
-    with running(serve(echo, LOCAL, ssl=certified("localhost"))) as server:
-        with RawPeer.to(server.address), RawPeer.to(server.address, trusting()) as peer:
-            peer.upgrade()
-            peer.end()
+    with (
+        running(serve(echo, LOCAL, ssl=certified("localhost"))) as server,
+        RawPeer.to(server.address),
+        RawPeer.to(server.address, trusting()) as peer,
+    ):
+        peer.upgrade()
+        peer.end()
 
 
 def test_plain_text_to_a_tls_server_is_closed_and_logged_without_a_traceback(
@@ -314,7 +355,8 @@ def test_plain_text_to_a_tls_server_is_closed_and_logged_without_a_traceback(
     caplog.set_level(logging.INFO, "geventws")
     with serving(ssl=certified("localhost")) as peer:
         peer.send(head())
-        peer.read_to_end()
+        with suppress(ConnectionResetError):
+            peer.read_to_end()
     assert "no TLS" in caplog.text
     assert "Traceback" not in capfd.readouterr().err
 
@@ -367,13 +409,16 @@ def test_connection_over_max_connections_is_answered_503() -> None:
 
 
 def test_connection_over_per_address_is_answered_429() -> None:
-    with running(serve(EchoWebSocket, LOCAL, limits=Limits(per_address=1))) as server:
-        with RawPeer.to(server.address) as first, RawPeer.to(server.address) as second:
-            first.upgrade()
-            second.send(head())
-            reply = second.read_response()
-            assert reply.status == 429
-            assert int(reply.headers["retry-after"]) > 0
+    with (
+        running(serve(EchoWebSocket, LOCAL, limits=Limits(per_address=1))) as server,
+        RawPeer.to(server.address) as first,
+        RawPeer.to(server.address) as second,
+    ):
+        first.upgrade()
+        second.send(head())
+        reply = second.read_response()
+        assert reply.status == 429
+        assert int(reply.headers["retry-after"]) > 0
 
 
 def test_connections_that_are_still_opening_are_limited_too() -> None:

@@ -416,7 +416,7 @@ def test_close_during_a_share_ends_the_read() -> None:
     while one.read(5):
         pass
     closer.get(timeout=5)
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionAbortedError):
         writer.get(timeout=5)
     other.close()
 

@@ -6,6 +6,7 @@ from time import monotonic
 import gevent
 import pytest
 from gevent.event import Event
+from gevent.socket import SHUT_WR
 
 from geventws.transport import Transport
 from tests.pairs import (
@@ -332,12 +333,12 @@ def test_write_ends_when_the_stream_is_lost_while_it_waits(kind: Kind) -> None:
     gevent.sleep(0.001)
     assert not writer.ready()
     reset(client)
-    with pytest.raises(ConnectionResetError) as raised:
+    with pytest.raises(ConnectionAbortedError) as raised:
         writer.get(timeout=5)
     assert isinstance(raised.value.__cause__, OSError)
     assert one.torn
     assert one.unsent() == 0
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionAbortedError):
         one.write([b"x"])
     one.close()
 
@@ -346,10 +347,24 @@ def test_write_to_a_unix_peer_that_went_is_an_error() -> None:
     client, server = unix()
     one = Transport(server)
     client.close()
-    with pytest.raises(ConnectionResetError) as raised:
+    with pytest.raises(ConnectionAbortedError) as raised:
         one.write([b"x"])
     assert isinstance(raised.value.__cause__, BrokenPipeError)
     one.close()
+
+
+def test_reader_learns_that_a_write_met_the_end() -> None:
+    client, server = unix()
+    one = Transport(server)
+    reader = gevent.spawn(one.read)
+    gevent.sleep(0)
+    server.shutdown(SHUT_WR)  # by itself it tells a reader nothing
+    one.post([b"x"])
+    with pytest.raises(ConnectionAbortedError) as raised:
+        reader.get(timeout=5)
+    assert isinstance(raised.value.__cause__, BrokenPipeError)
+    one.close()
+    client.close()
 
 
 def test_drained_is_told_when_the_stream_is_lost() -> None:

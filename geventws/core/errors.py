@@ -19,6 +19,7 @@ TimeoutError.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from geventws.core.codes import INVALID_DATA, MESSAGE_TOO_BIG, PROTOCOL_ERROR
 
@@ -50,9 +51,12 @@ class InvalidHandshake(HandshakeError):
 
 
 class Rejected(HandshakeError):
-    """The server answered the opening handshake with something else than 101."""
+    """The server answered the opening handshake with something else than 101.
 
-    def __init__(self, status: int, headers: object, body: bytes) -> None:
+    *headers* are Headers, and *body* is what came of it, cut off where it is long.
+    """
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
         super().__init__(status, headers, body)
         self.status = status
         self.headers = headers

@@ -29,7 +29,7 @@ cdef class FrameReader:
     )
     cpdef Frame next_frame(self)
 
-    @cython.locals(pos=Py_ssize_t, end=Py_ssize_t, payload=bytes)
+    @cython.locals(size=Py_ssize_t, payload=bytes)
     cdef Frame _next_piece(self)
 
     @cython.locals(data=bytes, payload=bytes)

@@ -125,12 +125,11 @@ class FrameReader:
         )
 
     def _next_piece(self) -> Frame | None:
-        pos = self._pos
-        end = min(len(self._data), pos + self._left)
-        if pos == end:
+        size = min(len(self._data), self._left)  # nothing stands before it: all that was is taken
+        if not size:
             return None
-        self._left -= end - pos
-        payload = self._payload(pos, end)
+        self._left -= size
+        payload = self._payload(0, size)
         return Frame(CONTINUATION, payload, self._left == 0 and self._fin, False, False, self._left)
 
     def _payload(self, start: int, end: int) -> bytes:

@@ -17,6 +17,8 @@ COMPILED = not __file__.endswith(".py")
 PAGE = 4096
 # Below this many bytes one big-integer XOR is as fast as wsaccel's set-up.
 ACCELERATED = 64
+# The compiled loop's key, repeated: long enough that wide XORs pay, short enough for small frames.
+BLOCK = 256
 
 
 def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
@@ -43,14 +45,15 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
 
 
 def _xor(data: bytes | bytearray, key: bytes, start: int, size: int) -> bytes:
-    """The same byte by byte: a loop that a C compiler turns into wide XORs."""
+    """The same byte by byte: an inner loop that a C compiler turns into wide XORs."""
     result = bytearray(size)
-    masks = key * 16
+    masks = key * (BLOCK // 4)
     source = data  # compiled, these three are pointers
     target = result
     keys = masks
-    for index in range(size):
-        target[index] = source[start + index] ^ keys[index & 63]
+    for block in range(0, size, BLOCK):
+        for index in range(min(BLOCK, size - block)):
+            target[block + index] = source[start + block + index] ^ keys[index]
     return bytes(result)
 
 

@@ -92,12 +92,12 @@ class Chat:
         history = self._open(room)
         self._leave(ws, person)
         person.name, person.room = free_name(name, self._names(room)), room
-        self._tell(room, "joined", name=person.name)
         self._manager.join_room(ws, room)
-        self._count(room)
-        # Nothing above this yields, so whatever is said from now on comes after the history.
+        # Nothing yields until the welcome is on its way, so whatever is said from now on follows it.
         here = {"room": room, "you": person.name, "people": self._names(room)}
         ws.send(encode("welcome", **here, rooms=self._rooms(), history=list(history)))
+        self._tell(room, "joined", ws, name=person.name)
+        self._count(room)
 
     def _leave(self, ws: WebSocket, person: Person) -> None:
         if person.room:
@@ -132,8 +132,8 @@ class Chat:
         counts = {room: len(self._manager.members(room)) for room in self._history}
         return {room: people for room, people in counts.items() if people}
 
-    def _tell(self, room: str, kind: str, **fields: object) -> None:
-        self._manager.broadcast(encode(kind, **fields), room=room)
+    def _tell(self, room: str, kind: str, *exclude: WebSocket, **fields: object) -> None:
+        self._manager.broadcast(encode(kind, **fields), room=room, exclude=exclude)
 
     def _count(self, room: str) -> None:
         people = len(self._manager.members(room))

@@ -136,23 +136,26 @@ def test_reader_hands_on_a_data_frame_in_pieces_as_they_arrive(side: Side) -> No
 
 
 @both_sides
-def test_reader_keeps_fin_off_every_piece_of_a_frame_that_is_not_the_last(side: Side) -> None:
-    wire = frame_to(side, BINARY, b"0123456789", fin=False)
+@pytest.mark.parametrize("opcode", DATA)
+@pytest.mark.parametrize("fin", [True, False], ids=["fin", "more"])
+def test_reader_gives_the_fin_of_a_frame_to_its_last_piece(
+    side: Side, opcode: int, fin: bool
+) -> None:
+    wire = frame_to(side, opcode, b"0123456789", fin)
     frames = reader(side)
     both = [piece for part in cuts(wire, [len(wire) - 5]) for piece in read(frames, part)]
-    assert [piece.fin for piece in both] == [False, False]
+    assert [piece.fin for piece in both] == [False, fin]
 
 
 @both_sides
+@pytest.mark.parametrize("before", range(4))
 @pytest.mark.parametrize("size", range(9))
-def test_reader_unmasks_pieces_of_any_size(side: Side, size: int) -> None:
-    payload = bytes(range(100))
-    wire = frame_to(side, BINARY, payload)
+def test_reader_unmasks_pieces_of_any_size(side: Side, before: int, size: int) -> None:
+    wire = frame_to(side, BINARY, bytes(before)) + frame_to(side, BINARY, bytes(range(100)))
     frames = reader(side)
-    read(frames, wire[:-100])
-    read_so_far = read(frames, wire[-100 : -100 + size])
-    read_so_far += read(frames, wire[-100 + size : -50]) + read(frames, wire[-50:])
-    assert b"".join(frame.payload for frame in read_so_far) == payload
+    parts = cuts(wire, [len(wire) - 100 + size, len(wire) - 50])
+    _, *pieces = [piece for part in parts for piece in read(frames, part)]
+    assert b"".join(piece.payload for piece in pieces) == bytes(range(100))
 
 
 @both_sides

@@ -33,31 +33,47 @@ from tests.core.helpers import (
 from tests.core.linear import is_linear
 
 compressions = st.sampled_from([None, AGREED])
-payloads = st.binary(max_size=140) | st.text(max_size=40).map(str.encode)
-good_frames = st.one_of(
-    st.tuples(st.just(TEXT), st.text(max_size=60).map(str.encode), st.booleans(), st.just(0)),
-    st.tuples(st.just(CONTINUATION), payloads, st.booleans(), st.just(0)),
-    st.tuples(st.just(BINARY), payloads, st.just(True), st.just(0)),
-    st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=20), st.just(True), st.just(0)),
-    st.tuples(st.just(TEXT), st.just(deflated(b"compressed text")), st.just(True), st.just(4)),
+texts = st.text(max_size=60).map(str.encode)
+controls = st.tuples(
+    st.sampled_from([PING, PONG]), st.binary(max_size=20), st.just(True), st.just(0)
 )
-close_frames = st.tuples(
-    st.just(CLOSE),
-    st.tuples(st.integers(0, 5000), st.text(max_size=20)).map(lambda given: closing(*given)),
-    st.just(True),
-    st.just(0),
+close_frames = st.builds(
+    lambda code, reason: (CLOSE, closing(code, reason), True, 0),
+    st.sampled_from([1000, 1001, 3000, 4999]) | st.integers(0, 5000),
+    st.text(max_size=20),
 )
 any_frames = st.tuples(
-    st.integers(0, 15), payloads, st.booleans(), st.sampled_from([0, 0, 0, 4, 1, 7])
+    st.integers(0, 15), st.binary(max_size=140), st.booleans(), st.sampled_from([0, 0, 4, 1, 7])
 )
+contents = st.one_of(
+    *[st.tuples(st.just(TEXT), texts, st.just(0))] * 3,
+    st.tuples(st.just(BINARY), st.binary(max_size=140), st.just(0)),
+    st.tuples(st.just(TEXT), st.just(deflated(b"compressed")), st.just(4)),
+    st.tuples(st.just(TEXT), st.binary(max_size=20), st.just(0)),  # seldom UTF-8
+    st.tuples(st.just(BINARY), st.just(bytes(600)), st.just(0)),
+)
+
+
+@st.composite
+def message_frames(draw: st.DrawFn) -> list[tuple[int, bytes, bool, int]]:
+    """Return a message in a few fragments, with control frames between them."""
+    opcode, payload, rsv = draw(contents)
+    most = draw(st.sampled_from([1, 2, 3, 4, 5]))
+    parts = list(cuts(payload, draw(st.lists(st.integers(0, len(payload)), max_size=most))))
+    frames = []
+    for number, part in enumerate(parts, 1):
+        first = number == 1
+        frames.append((opcode if first else CONTINUATION, part, number == len(parts), rsv * first))
+        frames += draw(st.lists(controls, max_size=1))
+    return frames
 
 
 @st.composite
 def streams(draw: st.DrawFn, side: Side) -> bytes:
     """Return bytes as a peer of *side* might send them: mostly right, and sometimes cut short."""
-    frames = draw(st.lists(good_frames, max_size=8))
-    frames += draw(st.lists(close_frames | any_frames, max_size=2))
-    frames += draw(st.lists(good_frames, max_size=2))
+    frames = [frame for part in draw(st.lists(message_frames(), max_size=4)) for frame in part]
+    frames += draw(st.lists(close_frames | any_frames, max_size=1))
+    frames += draw(st.lists(controls, max_size=1))
     data = b"".join(frame_to(side, *frame) for frame in frames)
     return data[: len(data) - draw(st.sampled_from([0, 0, 1, 5]))]
 

@@ -1,0 +1,559 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+from weakref import ref
+
+import gevent
+import pytest
+from zope.interface.verify import verifyObject
+
+from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
+from geventws.core.errors import ConcurrencyError, ConnectionClosed, MessageTooBig, ProtocolError
+from geventws.interfaces import IWebSocket
+from geventws.options import Options
+from geventws.websocket import EchoWebSocket, Stats, WebSocket
+from setup import ROOT
+from tests.core.helpers import AGREED, closing
+from tests.pairs import (
+    QUIET,
+    Kind,
+    Pair,
+    RawPeer,
+    each_kind,
+    end_of,
+    end_on,
+    pair,
+    server_and_peer,
+    tcp,
+    unix,
+)
+
+pytestmark = pytest.mark.usefixtures("leaks_nothing")
+
+
+@pytest.fixture
+def ends() -> Iterator[Pair]:
+    """Return the two ends of a connection, which are dropped after the test."""
+    made = pair()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def raw() -> Iterator[tuple[WebSocket, RawPeer]]:
+    """Return a server's end and its raw peer; both are dropped after the test."""
+    server, peer = server_and_peer()
+    yield server, peer
+    server.drop()
+    peer.socket.close()
+
+
+# Messages
+
+
+@each_kind
+@pytest.mark.parametrize("message", ["text \u20ac", "", b"\x00\xff", b"", "x" * 70_000])
+def test_peer_receives_what_was_sent(kind: Kind, message: str | bytes) -> None:
+    client, server = made = pair(kind(0))
+    client.send(message)
+    assert server.receive(timeout=5) == message
+    server.send(message)
+    assert client.receive(timeout=5) == message
+    made.drop()
+
+
+def test_bytes_like_objects_are_sent_as_binary(ends: Pair) -> None:
+    client, server = ends
+    for message in (bytearray(b"array"), memoryview(b"view")):
+        client.send(message)
+        assert server.receive(timeout=5) == bytes(message)
+
+
+def test_compressed_messages_arrive() -> None:
+    client, server = made = pair(agreed=AGREED)
+    for message in ("text " * 1000, b"binary " * 1000):
+        client.send(message)
+        assert server.receive(timeout=5) == message
+    assert server.stats.wire_received < 500
+    made.drop()
+
+
+def test_iterable_is_sent_as_one_message(ends: Pair) -> None:
+    client, server = ends
+    client.send(str(n) for n in range(5))
+    assert server.receive(timeout=5) == "01234"
+    client.send([b"a", b"", b"b"])
+    assert server.receive(timeout=5) == b"ab"
+
+
+def test_pong_goes_between_the_fragments_of_a_message(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+
+    def items() -> Iterator[bytes]:
+        yield b"one"
+        yield b"two"
+        peer.send(PING, b"?")
+        with pytest.raises(TimeoutError):
+            server.receive(timeout=0)
+        yield b"three"
+
+    server.send(items())
+    frames = [peer.next() for _ in range(4)]
+    seen = [(frame.opcode, frame.payload) for frame in frames if frame is not None]
+    assert seen == [
+        (BINARY, b"one"),
+        (PONG, b"?"),
+        (CONTINUATION, b"two"),
+        (CONTINUATION, b"three"),
+    ]
+
+
+NO_MESSAGES: list[Any] = [None, 7, []]
+
+
+def test_what_is_no_message_is_refused_and_nothing_is_sent(ends: Pair) -> None:
+    client, server = ends
+    for wrong in NO_MESSAGES:
+        with pytest.raises(TypeError, match="message"):
+            client.send(wrong)
+    with pytest.raises(UnicodeEncodeError):
+        client.send("\ud800")
+    assert client.stats.wire_sent == 0
+    client.send("still open")
+    assert server.receive(timeout=5) == "still open"
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"binary", 7, ZeroDivisionError()], ids=["bytes", "int", "error"]
+)
+def test_iterable_that_fails_fails_the_connection(ends: Pair, wrong: object) -> None:
+    client, server = ends
+
+    def items() -> Iterator[str]:
+        yield "text"
+        yield "text"
+        if isinstance(wrong, Exception):
+            raise wrong
+        yield wrong  # type: ignore[misc]
+
+    with pytest.raises((TypeError, ZeroDivisionError)):
+        client.send(items())
+    with pytest.raises(ConnectionClosed) as raised:
+        server.receive(timeout=5)
+    assert raised.value.code == 1011
+    with pytest.raises(ConnectionClosed):
+        client.send("more")
+
+
+def test_iterable_that_fails_before_its_first_item_changes_nothing(ends: Pair) -> None:
+    client, server = ends
+    with pytest.raises(ZeroDivisionError):
+        client.send(str(1 // n) for n in range(3))
+    client.send("still open")
+    assert server.receive(timeout=5) == "still open"
+
+
+def test_pieces_are_yielded_as_they_arrive(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    peer.send(TEXT, "\u20ac".encode() + b"\xe2", fin=False)
+    pieces = server.receive_pieces()
+    assert next(pieces) == "\u20ac"
+    peer.send(CONTINUATION, b"\x82\xac!")
+    assert list(pieces) == ["\u20ac!"]
+    peer.send(TEXT, b"next")
+    assert server.receive(timeout=5) == "next"
+
+
+def test_pieces_not_yielded_are_passed_over(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    peer.send(BINARY, b"begun", fin=False)
+    for piece in server.receive_pieces():
+        assert piece == b"begun"
+        break
+    peer.send(CONTINUATION, b"passed over")
+    peer.send(TEXT, b"next")
+    assert server.receive(timeout=5) == "next"
+
+
+# Receiving
+
+
+def test_receive_times_out_and_loses_nothing(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    start = monotonic()
+    peer.send(TEXT, b"half ", fin=False)
+    with pytest.raises(TimeoutError):
+        server.receive(timeout=0.1)
+    assert 0.099 < monotonic() - start < 0.2
+    peer.send(CONTINUATION, b"whole")
+    assert server.receive(timeout=5) == "half whole"
+
+
+def test_receive_without_time_takes_what_is_here(ends: Pair) -> None:
+    client, server = ends
+    client.send("here")
+    assert server.receive(timeout=0) == "here"
+    with pytest.raises(TimeoutError):
+        server.receive(timeout=0)
+
+
+def test_receive_times_out_under_a_flood_of_pings(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    pings = peer.frame(PING, b"") * 1000
+
+    def flood() -> None:
+        while True:
+            peer.socket.sendall(pings)
+
+    def swallow() -> None:
+        while peer.socket.recv(65536):
+            pass
+
+    floods = [gevent.spawn(flood), gevent.spawn(swallow)]
+    start = monotonic()
+    with pytest.raises(TimeoutError):
+        server.receive(timeout=0.2)
+    assert monotonic() - start < 1
+    gevent.killall(floods)
+
+
+def test_two_receivers_at_once_are_an_error(ends: Pair) -> None:
+    client, server = ends
+    first = gevent.spawn(server.receive)
+    gevent.sleep(0)
+    with pytest.raises(ConcurrencyError):
+        server.receive()
+    client.send("for the first")
+    assert first.get(timeout=5) == "for the first"
+
+
+def test_iteration_ends_quietly_when_the_peer_is_done() -> None:
+    for code in (1000, 1001):
+        client, server = made = pair()
+        client.send("one")
+        client.send("two")
+        closer = gevent.spawn(client.close, code)
+        assert list(server) == ["one", "two"]
+        server.close()
+        closer.get(timeout=5)
+        made.drop()
+
+
+def test_iteration_raises_when_the_connection_ends_otherwise() -> None:
+    client, server = made = pair()
+    client.send("one")
+    closer = gevent.spawn(client.close, 4000, "why")
+    received: list[str | bytes] = []
+    with pytest.raises(ConnectionClosed) as raised:
+        received.extend(server)
+    assert (raised.value.code, raised.value.reason, raised.value.clean) == (4000, "why", True)
+    server.close()
+    closer.get(timeout=5)
+    made.drop()
+
+
+def test_violation_arrives_as_the_cause(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    peer.send(3)
+    with pytest.raises(ConnectionClosed) as raised:
+        server.receive(timeout=5)
+    assert raised.value.code == 1002
+    assert isinstance(raised.value.__cause__, ProtocolError)
+    frame = peer.next()
+    assert frame is not None
+    assert frame.payload[:2] == (1002).to_bytes(2, "big")
+
+
+def test_message_over_max_size_is_refused_before_it_is_read() -> None:
+    client, server = made = pair(server=Options(ping_interval=None, max_size=1000))
+    client.send(bytes(1000))
+    assert server.receive(timeout=5) == bytes(1000)
+    client.send(bytes(1001))
+    with pytest.raises(ConnectionClosed) as raised:
+        server.receive(timeout=5)
+    assert isinstance(raised.value.__cause__, MessageTooBig)
+    with pytest.raises(ConnectionClosed) as told:
+        client.receive(timeout=5)
+    assert told.value.code == 1009
+    made.drop()
+
+
+# Pings
+
+
+def test_ping_takes_the_time_of_a_round_trip(ends: Pair) -> None:
+    client, server = ends
+    assert client.latency is None
+    receiver = gevent.spawn(server.receive)
+    assert 0 < client.ping(timeout=5) < 1
+    assert client.latency is not None
+    assert server.stats.pings_received == 1
+    receiver.kill()
+
+
+def test_ping_keeps_messages_for_the_receiver(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    pinging = gevent.spawn(server.ping)
+    ping = peer.next()
+    assert ping is not None
+    peer.send(TEXT, b"before the pong")
+    peer.send(PONG, ping.payload)
+    assert pinging.get(timeout=5) > 0
+    assert server.receive(timeout=0) == "before the pong"
+
+
+def test_many_pings_beside_a_receiver_each_get_their_pong(ends: Pair) -> None:
+    client, server = ends
+    receivers = [gevent.spawn(each.receive) for each in ends]
+    pings = [gevent.spawn(client.ping, 5) for _ in range(20)]
+    assert all(ping.get(timeout=5) > 0 for ping in pings)
+    client.send("last")
+    assert receivers[1].get(timeout=5) == "last"
+    server.send("last")
+    assert receivers[0].get(timeout=5) == "last"
+
+
+def test_ping_times_out_and_leaves_the_connection_good(raw: tuple[WebSocket, RawPeer]) -> None:
+    server, peer = raw
+    with pytest.raises(TimeoutError):
+        server.ping(timeout=0.05)
+    peer.send(TEXT, b"alive")
+    assert server.receive(timeout=5) == "alive"
+
+
+# Closing
+
+
+@each_kind
+def test_close_frames_cross_and_both_ends_agree(kind: Kind) -> None:
+    client, server = pair(kind(0))
+    closer = gevent.spawn(client.close, 4001, "bye")
+    with pytest.raises(ConnectionClosed) as raised:
+        server.receive(timeout=5)
+    server.close()
+    closer.get(timeout=5)
+    assert raised.value.clean
+    assert (server.close_reason, client.close_reason) == ("bye", "")  # each has the other's
+    for end in (client, server):
+        assert end.close_code == 4001
+        with pytest.raises(ConnectionClosed) as refused:
+            end.send("more")
+        assert (refused.value.code, refused.value.clean) == (4001, True)
+
+
+def test_close_drops_a_peer_that_never_answers() -> None:
+    server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
+    start = monotonic()
+    server.close()
+    assert 0.19 < monotonic() - start < 0.5
+    assert server.close_code == 1006
+    peer.socket.close()
+
+
+def test_close_drops_a_peer_that_sends_for_ever_and_never_answers() -> None:
+    server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
+    message = peer.frame(BINARY, bytes(50_000)) * 10
+
+    def flood() -> None:
+        while True:
+            peer.socket.sendall(message)
+
+    flooder = gevent.spawn(flood)
+    start = monotonic()
+    server.close()
+    assert 0.19 < monotonic() - start < 1
+    flooder.kill()
+    peer.socket.close()
+
+
+def test_messages_before_a_close_of_ours_stay_to_be_received(ends: Pair) -> None:
+    client, server = ends
+    for n in range(3):
+        client.send(str(n))
+    closer = gevent.spawn(client.receive)
+    assert server.receive() == "0"
+    server.close(1001)
+    assert [server.receive() for _ in range(2)] == ["1", "2"]
+    with pytest.raises(ConnectionClosed):
+        server.receive()
+    with pytest.raises(ConnectionClosed):
+        closer.get(timeout=5)
+
+
+def test_close_refuses_what_may_not_be_sent(ends: Pair) -> None:
+    client, _ = ends
+    for code in (0, 999, 1004, 1005, 1006, 1015, 5000):
+        with pytest.raises(ValueError, match="code"):
+            client.close(code)
+    with pytest.raises(ValueError, match="reason"):
+        client.close(1000, "x" * 124)
+    assert client.close_code is None
+    assert client.close_reason == ""
+
+
+def test_leaving_a_with_block_closes() -> None:
+    server, peer = server_and_peer()
+
+    def answer() -> None:
+        peer.answer_close()
+        peer.socket.close()
+
+    answering = gevent.spawn(answer)
+    with server as connection:
+        assert connection is server
+        connection.send("inside")
+    assert server.close_code == 1000
+    answering.get(timeout=5)
+
+
+def test_server_ends_tcp_first() -> None:
+    server, peer = server_and_peer()
+    peer.send(CLOSE, closing(1000))
+    with pytest.raises(ConnectionClosed):
+        server.receive(timeout=5)
+    assert [frame.opcode for frame in peer.until_end()] == [CLOSE]
+    peer.socket.close()
+    server.close()
+
+
+def test_client_waits_for_the_server_to_end_tcp() -> None:
+    sock, other = unix()
+    client, peer = end_on(sock, Side.CLIENT), RawPeer(other, Side.CLIENT)
+    closer = gevent.spawn(client.close)
+    peer.answer_close()
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+        peer.next()
+    other.close()
+    closer.get(timeout=5)
+
+
+# What it is
+
+
+def test_websocket_keeps_its_contract(ends: Pair) -> None:
+    assert verifyObject(IWebSocket, ends.client)
+
+
+def test_websocket_is_freed_when_closed_and_let_go() -> None:
+    client, server = pair()
+    seen = [ref(each) for each in (client, server)]
+    closer = gevent.spawn(client.close)
+    server.close()
+    closer.get(timeout=5)
+    del client, server, closer
+    gevent.sleep(0)
+    assert [each() for each in seen] == [None, None]
+
+
+def test_state_is_free_and_other_names_are_refused(ends: Pair) -> None:
+    client, _ = ends
+    assert client.state is None
+    client.state = {"of": "the application"}
+    assert client.state == {"of": "the application"}
+    with pytest.raises(AttributeError):
+        client.anything = 1  # type: ignore[attr-defined]
+
+
+def test_subclass_may_have_attributes_of_its_own() -> None:
+    class Chat(EchoWebSocket):
+        chamber = "lobby"
+
+    theirs, ours = unix()
+    server, peer = end_of(Chat, ours, Side.SERVER), RawPeer(theirs, Side.SERVER)
+    assert isinstance(server, Chat)
+    server.chamber = "kitchen"
+    assert server.chamber == "kitchen"
+    runner = gevent.spawn(server.run)
+    peer.send(TEXT, b"hello")
+    frame = peer.next()
+    assert frame is not None
+    assert frame.payload == b"hello"
+    server.drop()
+    runner.get(timeout=5)
+    peer.socket.close()
+
+
+def test_repr_names_both_addresses() -> None:
+    client, server = made = pair(tcp())
+    ours, theirs = client.local_address, client.peer_address
+    assert repr(client) == f"<WebSocket {ours} - {theirs}>"
+    assert repr(server) == f"<WebSocket {theirs} - {ours}>"
+    made.drop()
+
+
+def test_stats_count_what_was_done(ends: Pair) -> None:
+    client, server = ends
+    assert client.stats == Stats(0, 0, 0, 0, 0, 0, 0, 0)
+    client.send("four")
+    client.send([b"ab", b"c"])
+    server.receive(timeout=5)
+    server.receive(timeout=5)
+    client.begin_close()
+    mine, theirs = client.stats, server.stats
+    assert (mine.messages_sent, mine.bytes_sent) == (2, 7)
+    assert (theirs.messages_received, theirs.bytes_received) == (2, 7)
+    assert mine.wire_sent == (6 + 4) + (6 + 2) + (6 + 1) + (6 + 2)
+    assert theirs.wire_received == mine.wire_sent - 8
+
+
+def test_stats_tell_how_many_messages_wait(ends: Pair) -> None:
+    client, server = ends
+    for n in range(5):
+        client.send(str(n))
+    receiver = gevent.spawn(client.receive)
+    assert server.ping(timeout=5) > 0
+    assert server.stats.queued == 5
+    assert server.receive(timeout=0) == "0"
+    assert server.stats.queued == 4
+    receiver.kill()
+
+
+def test_options_of_no_keepalive_cost_nothing(ends: Pair) -> None:
+    assert QUIET.ping_interval is None
+    gevent.sleep(0.6)  # two sweeps of the caretaker
+    assert ends.client.stats.wire_sent == ends.server.stats.wire_sent == 0
+
+
+# In a process that gevent has patched
+
+
+PATCHED = """
+    from gevent import monkey; monkey.patch_all()
+    import socket, threading
+    import gevent
+    from geventws.core.errors import ConnectionClosed
+    from tests.pairs import pair, tcp, tls, unix
+
+    for kind in (tcp, unix, tls):
+        client, server = made = pair(kind())
+
+        def echo():
+            for message in server:
+                server.send(message)
+            server.close()
+
+        echoing = threading.Thread(target=echo)
+        echoing.start()
+        for message in ("text", b"binary", "x" * 200_000):
+            client.send(message)
+            assert client.receive(timeout=5) == message
+        try:
+            client.receive(timeout=0.05)
+        except TimeoutError:
+            assert client.ping(timeout=5) > 0
+        client.close(1001, "done")
+        echoing.join()
+        assert server.close_code == client.close_code == 1001
+    print("good")
+"""
+
+
+def test_patched_process_behaves_the_same() -> None:
+    script = [sys.executable, "-W", "error", "-c", textwrap.dedent(PATCHED)]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("good\n", "")
