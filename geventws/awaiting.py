@@ -27,11 +27,17 @@ T = TypeVar("T")
 
 
 class AsyncWebSocket(asyncio.Protocol):
-    """One open connection. Its attributes are those of WebSocket.
+    """One open connection.
 
     Any number of tasks may send, ping and close at once, and one may receive meanwhile. Messages
     are sent whole, in the order of asking. It is an asynchronous context manager that closes, and
     an asynchronous iterator over the messages received.
+
+    Attributes:
+        request: the opening Request; None on a client.
+        subprotocol: the one agreed on, or None.
+        extensions: the names of those agreed on.
+        state: the application's own; the library never touches it.
     """
 
     def __init__(

@@ -260,6 +260,7 @@ class Connection(Sending):
         self._forget_backlog()
         if self._caretaker is not None:
             self._caretaker.forget(self)
+        self._dismiss_line()
         self._tell()
         followers, self._followers = self._followers, ()
         for follower in followers:
@@ -276,6 +277,7 @@ class Connection(Sending):
         if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
             self._transport.shutdown()
         self._plan(self._options.close_timeout)
+        self._dismiss_line()
         self._tell()
 
     def _drained(self) -> None:

@@ -46,22 +46,30 @@ class Sending:
     # Turns
 
     def _take_turn(self) -> None:
-        """Wait for the turn to send a message; the order is that of asking."""
+        """Wait for the turn to send a message; the order is that of asking.
+
+        Raises:
+            ConnectionClosed: the connection is over, and it does not matter who has the turn.
+        """
         if not self._turn_taken:
             self._turn_taken = True
             return
         if self._line is None:
             self._line = deque()
+        line = self._line
         turn = self._transport.event()
-        self._line.append(turn)
+        line.append(turn)
         try:
             turn.wait()
         except BaseException:
-            if turn.is_set():
+            if turn in line:
+                line.remove(turn)
+            else:  # it came at the same moment
                 self._pass_turn()
-            else:
-                self._line.remove(turn)
             raise
+        if turn in line:  # woken by the end
+            line.remove(turn)
+            raise self._protocol.closed_error()
 
     def _pass_turn(self) -> None:
         if self._line:
@@ -69,6 +77,11 @@ class Sending:
         else:
             self._turn_taken = False
             self._line = None
+
+    def _dismiss_line(self) -> None:
+        """Wake those who wait for a turn: the connection is over."""
+        for turn in self._line or ():
+            turn.set()
 
     def _let_broadcasts_go_first(self) -> None:
         """Wait until the broadcasts that are in the backlog now have left it."""

@@ -39,11 +39,12 @@ class Partner:
 
 
 class Met(NamedTuple):
-    """A connection, its transport, and its far end."""
+    """A connection of *side*, its transport, and its far end."""
 
     ws: Any
     transport: MemoryTransport
     partner: Partner
+    side: Side
 
 
 def meet(
@@ -54,7 +55,7 @@ def meet(
 ) -> Met:
     """Return a connection of *side* whose peer is the test."""
     near, far = transports(capacity)
-    return Met(open_on(near, side, options, kind=kind), near, Partner(far, side))
+    return Met(open_on(near, side, options, kind=kind), near, Partner(far, side), side)
 
 
 def open_on(

@@ -16,13 +16,11 @@ CORE = [
     *("codes", "errors", "mask", "frame", "headers"),
     *("deflate", "message", "handshake", "protocol"),
 ]
-HOUSE = [
-    *("version", "interfaces", "options", "keepalive", "connection", "callbacks"),
-    *("sockets", "websocket", "upgrader", "limits", "transport", "workers", "care"),
-    *("uri", "tls", "dial", "opening", "client", "manager", "acceptor", "handling"),
-    *("upgradable", "wsgi", "stream", "pywsgi", "server"),
-    *("testing", "demo", "extras", "cli", "__main__"),
-]
+HOUSE = """
+version interfaces options keepalive backlog sending connection callbacks sockets websocket
+awaiting upgrader limits uri opening transport workers care tls dial client manager acceptor
+handling upgradable wsgi stream pywsgi server memory testing demo extras cli __main__
+""".split()
 DOORS_WITHOUT_GEVENT = ["threaded", "wsgiref", "cherrypy", "asyncio", "tornado"]
 DOORS = [
     *DOORS_WITHOUT_GEVENT,

@@ -9,13 +9,18 @@ from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
 
+import pytest
+
 from geventws.awaiting import AsyncWebSocket
 from geventws.core.codes import Side
+from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Accepted
 from geventws.options import Options
 from tests.core.helpers import Raw, frame_to, read_frames
 
 PATIENCE = 10.0  # seconds; a test that waits longer has failed
+SMALL = 4096  # bytes of a socket's buffer
+BIG = "x" * 1_000_000
 QUIET = Options(ping_interval=None)  # nothing but what the test says
 
 P = ParamSpec("P")
@@ -91,3 +96,16 @@ async def met(
         transport.abort()
         writer.transport.abort()
         await asyncio.sleep(0)
+
+
+async def turns(count: int = 20) -> None:
+    """Let the loop go round, so that what can happen has happened."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def closed(ws: AsyncWebSocket) -> ConnectionClosed:
+    """Return what receive() raises."""
+    with pytest.raises(ConnectionClosed) as raised:
+        await ws.receive()
+    return raised.value

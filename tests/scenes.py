@@ -74,7 +74,7 @@ class Scene:
         self.state, self.event, self.who, self.ahead = case
         self.queued = AHEAD[self.ahead]
         options = OPTIONS.get(self.event, WATCHFUL)
-        self.ws, self.transport, self.partner = meet(side, options, CAPACITY, Recorder)
+        self.ws, self.transport, self.partner, _ = meet(side, options, CAPACITY, Recorder)
         self.now = monotonic()
         self.left: float | None = None  # what attend() returned when something fell due
         self.heard: list[Raw] = []

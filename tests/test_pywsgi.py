@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
-import ssl
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -15,15 +12,14 @@ import gevent.ssl
 import pytest
 from zope.interface.verify import verifyObject
 
-from geventws.core.errors import ConnectionClosed
 from geventws.interfaces import IUpgradable
 from geventws.limits import Limits
 from geventws.pywsgi import UpgradeInput, WSGIServer
 from geventws.wsgi import WebSocketWSGIApplication, upgrade
 from tests.leaks import census, settle
 from tests.pairs import reset
-from tests.rawpeer import TEXT, RawPeer, close_frame, frame, head
-from tests.servers import authority, certified, trusting
+from tests.rawpeer import RawPeer, head
+from tests.servers import certified
 from tests.serving import LOCAL, echo, in_time, running, wsgi_serving
 
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -251,157 +247,6 @@ def test_later_request_has_its_time_from_its_first_byte() -> None:
 def test_tls_that_is_never_finished_ends_with_open_timeout() -> None:
     with wsgi_serving(mirror, ssl=certified("localhost"), open_timeout=0.05) as peer:
         assert peer.read_to_end() == b""
-
-
-# Upgrades
-
-
-@pytest.mark.parametrize("way", [RawPeer.send, RawPeer.drip])
-def test_frames_with_the_handshake_are_received(way: Any) -> None:
-    with wsgi_serving(mirror) as peer:
-        way(peer, PLAIN + head() + frame(TEXT, b"one") + frame(TEXT, b"x" * 20_000))
-        assert peer.read_response().status == 200
-        assert peer.read_head().status == 101
-        assert peer.read_frame() == (TEXT, b"one")
-        assert peer.read_frame() == (TEXT, b"x" * 20_000)
-        peer.end()
-
-
-def test_requests_after_a_websocket_are_not_served() -> None:
-    with wsgi_serving(mirror) as peer:
-        peer.upgrade()
-        peer.send(close_frame(1000), PLAIN, PLAIN)
-        assert peer.read_close() == (1000, "")
-        assert peer.read_to_end() == b""
-
-
-def test_refused_upgrade_closes_and_serves_nothing_more() -> None:
-    def refuse(environ: Any, start_response: Any) -> list[bytes]:
-        start_response("403 Forbidden", [("connection", "keep-alive")])
-        return [b"no"]
-
-    with wsgi_serving(refuse) as peer:
-        peer.send(head(), frame(TEXT, b"x" * 1000), PLAIN)
-        assert peer.read_response().status == 403
-        assert peer.read_to_end() == b""
-
-
-def test_access_log_says_101_and_one_line() -> None:
-    log = Log()
-    with wsgi_serving(mirror, log=log) as peer:
-        reply = peer.upgrade("GET /chat?x HTTP/1.1")
-        assert "content-length" not in reply.headers
-        peer.end()
-    (line,) = log
-    assert '"GET /chat?x HTTP/1.1" 101 ' in line
-
-
-@pytest.mark.parametrize(
-    "error", [RuntimeError("secret"), gevent.Timeout(1, ValueError("secret"))], ids=repr
-)
-def test_view_that_fails_after_the_upgrade_closes_with_1011(
-    error: BaseException, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(environ: Any, start_response: Any) -> list[bytes]:
-        upgrade(environ)
-        raise error
-
-    with wsgi_serving(fail) as peer:
-        peer.upgrade()
-        assert peer.read_close() == (1011, "the application failed")
-        peer.send(close_frame(1011))
-        assert b"secret" not in peer.read_to_end()
-        assert str(peer.socket.getsockname()) in caplog.text
-    assert "secret" in caplog.text
-
-
-def test_view_that_ends_by_connection_closed_is_no_error(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def receive(environ: Any, start_response: Any) -> list[bytes]:
-        ws = upgrade(environ)
-        while True:
-            ws.receive()
-
-    with wsgi_serving(receive) as peer:
-        peer.upgrade()
-        peer.end(4000)
-    assert not caplog.records
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_peer_that_goes_before_the_upgrade_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
-    raised: list[BaseException] = []
-
-    def wait(environ: Any, start_response: Any) -> list[bytes]:
-        environ["wsgi.input"].socket.shutdown(1)  # as if it had gone
-        try:
-            upgrade(environ)
-        except ConnectionClosed as error:
-            raised.append(error)
-            raise
-        return []
-
-    with wsgi_serving(wait) as peer:
-        peer.send(head())
-        assert peer.read_to_end() == b""
-    assert raised
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_upgraded_connection_lets_go_of_its_request() -> None:
-    with running(WSGIServer(LOCAL, mirror, log=None)) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        gevent.sleep(0)
-        gc.collect()
-        assert not [each for each in gc.get_objects() if type(each).__name__ == "OldMessage"]
-
-
-# TLS and unix sockets
-
-
-def gevent_tls() -> Any:
-    """Return a server's context of gevent's own class."""
-    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority("ours").issue_cert("localhost").configure_cert(context)
-    return context
-
-
-@pytest.mark.parametrize("name", ["ssl", "ssl_context"])
-@pytest.mark.parametrize("context", [lambda: certified("localhost"), gevent_tls])
-def test_server_speaks_tls_with_any_context(name: str, context: Any) -> None:
-    with (
-        running(WSGIServer(LOCAL, mirror, log=None, **{name: context()})) as server,
-        RawPeer.to(server.address, trusting()) as peer,
-    ):
-        peer.send(PLAIN, head(Origin="https://example.org"), frame(TEXT, b"first"))
-        assert peer.read_response().status == 200
-        assert peer.read_head().status == 101
-        assert peer.read_frame() == (TEXT, b"first")
-        peer.send(frame(TEXT, b"x" * 100_000))
-        assert peer.read_frame() == (TEXT, b"x" * 100_000)
-        peer.end()
-
-
-def test_refusal_over_tls_arrives() -> None:
-    with (
-        running(WSGIServer(LOCAL, mirror, log=None, ssl=certified("localhost"))) as server,
-        RawPeer.to(server.address, trusting()) as peer,
-    ):
-        peer.send(head(Origin="http://example.org"))
-        assert peer.read_response().status == 403
-        assert peer.read_to_end() == b""
-
-
-def test_server_listens_on_a_unix_socket(tmp_path: Path) -> None:
-    path = str(tmp_path / "socket")
-    with running(WSGIServer(f"unix:{path}", mirror, log=None)), RawPeer.to(path) as peer:
-        peer.send(PLAIN)
-        assert peer.read_response().status == 200
-        peer.upgrade()
-        peer.send(frame(TEXT, b"hi"))
-        assert peer.read_frame() == (TEXT, b"hi")
-        peer.end()
 
 
 # Limits and the end

@@ -7,10 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event
-from threading import enumerate as threads_now
-from typing import Any
 
 import pytest
 from zope.interface.verify import verifyObject
@@ -18,91 +15,34 @@ from zope.interface.verify import verifyObject
 from geventws.interfaces import IEvent, ITransport
 from geventws.sockets import Monitor, SocketTransport
 from setup import ROOT
-from tests.threads import BIG, PATIENCE, Kind, Threads, each_kind, joined_threads, tcp, tls, unix
-
-both_securities = pytest.mark.parametrize("kind", [unix, tls], ids=["plain", "tls"])
-
-
-@contextmanager
-def ends(kind: Kind = unix) -> Iterator[tuple[SocketTransport, SocketTransport]]:
-    """Give two transports joined by sockets of *kind*; they are closed at the end."""
-    one, other = map(SocketTransport, kind())
-    try:
-        yield one, other
-    finally:
-        close(one)
-        close(other)
-
-
-@contextmanager
-def end_and_peer(kind: Kind = unix) -> Iterator[tuple[SocketTransport, Any]]:
-    """Give a transport and the socket at its other end."""
-    near, far = kind()
-    transport = SocketTransport(near)
-    with far:
-        far.settimeout(PATIENCE)
-        yield transport, far
-        close(transport)
+from tests.threads import (
+    BIG,
+    PATIENCE,
+    Kind,
+    Threads,
+    await_waiters,
+    both_securities,
+    close,
+    each_kind,
+    end_and_peer,
+    end_writing,
+    ends,
+    joined_threads,
+    post,
+    read,
+    read_all,
+    receive,
+    tcp,
+    tls,
+    unix,
+    write,
+)
 
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
     with joined_threads() as started:
         yield started
-
-
-def read(transport: SocketTransport, timeout: float | None = PATIENCE) -> bytes:
-    """Read once."""
-    with transport.monitor:
-        return transport.read(timeout)
-
-
-def read_all(transport: SocketTransport, size: int) -> bytes:
-    """Read *size* bytes."""
-    data = bytearray()
-    while len(data) < size:
-        data += read(transport)
-    return bytes(data)
-
-
-def write(transport: SocketTransport, *buffers: bytes, timeout: float | None = PATIENCE) -> None:
-    """Write *buffers*."""
-    with transport.monitor:
-        transport.write(list(buffers), timeout)
-
-
-def post(transport: SocketTransport, *buffers: bytes) -> None:
-    """Post *buffers*."""
-    with transport.monitor:
-        transport.post(list(buffers))
-
-
-def close(transport: SocketTransport) -> None:
-    """Drop the stream."""
-    with transport.monitor:
-        transport.close()
-
-
-def end_writing(transport: SocketTransport) -> None:
-    """Say that nothing more will be written."""
-    with transport.monitor:
-        transport.shutdown()
-
-
-def receive(peer: Any, size: int) -> bytes:
-    """Receive *size* bytes of a bare socket."""
-    data = bytearray()
-    while len(data) < size:
-        data += peer.recv(65536) or pytest.fail("the stream ends early")
-    return bytes(data)
-
-
-def fill(transport: SocketTransport) -> None:
-    """Write until the kernel takes no more."""
-    with pytest.raises(TimeoutError):
-        write(transport, BIG, timeout=0)
-    assert transport.torn
-    assert transport.unsent()
 
 
 # The seam
@@ -265,122 +205,6 @@ def test_readable_sees_what_tls_holds() -> None:
         assert transport.readable()
 
 
-# Writing
-
-
-@each_kind
-def test_write_waits_until_all_has_left(kind: Kind, threads: Threads) -> None:
-    with ends(kind) as (one, other):
-        reading = threads.start(read_all, other, len(BIG) + 3)
-        write(one, b"abc", b"", BIG)
-        assert one.unsent() == 0
-        assert one.written == len(BIG) + 3
-        assert reading.result(PATIENCE) == b"abc" + BIG
-
-
-@each_kind
-def test_one_thread_reads_while_another_one_writes(kind: Kind, threads: Threads) -> None:
-    with ends(kind) as (one, other):
-        reading = [threads.start(read_all, end, len(BIG)) for end in (one, other)]
-        writing = [threads.start(write, end, BIG) for end in (one, other)]
-        for written in writing:
-            written.result(PATIENCE)
-        for data in reading:
-            assert data.result(PATIENCE) == BIG
-
-
-@both_securities
-def test_write_raises_when_the_peer_takes_nothing(kind: Kind) -> None:
-    with ends(kind) as (one, _):
-        with pytest.raises(TimeoutError, match="the peer takes no more bytes"):
-            write(one, BIG, timeout=0.01)
-        assert one.torn
-
-
-@both_securities
-def test_write_waits_as_long_as_there_is_progress(kind: Kind, threads: Threads) -> None:
-    with end_and_peer(kind) as (transport, peer):
-        writing = threads.start(lambda: write(transport, BIG, timeout=1.0))
-        assert receive(peer, len(BIG)) == BIG
-        writing.result(PATIENCE)
-
-
-def test_write_takes_back_what_did_not_leave(threads: Threads) -> None:
-    with end_and_peer() as (transport, peer):
-        post(transport, BIG)
-        assert transport.unsent()
-        with pytest.raises(TimeoutError):
-            write(transport, b"never", timeout=0)
-        assert not transport.torn
-        post(transport, b"later")
-        assert receive(peer, len(BIG) + 5) == BIG + b"later"
-
-
-def test_write_over_tls_takes_nothing_back() -> None:
-    with ends(tls) as (one, _):
-        post(one, BIG)
-        with pytest.raises(TimeoutError):
-            write(one, b"never", timeout=0)
-        assert one.torn
-
-
-def test_write_raises_when_the_stream_is_lost() -> None:
-    with end_and_peer(tcp) as (transport, peer):
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
-        with transport.monitor:
-            while not transport.readable():
-                transport.breathe()
-        with pytest.raises(ConnectionResetError, match="the connection is lost"):
-            write(transport, b"x")
-        post(transport, b"y")  # raises nothing
-        assert transport.unsent() == 0
-
-
-def test_write_raises_when_the_stream_is_dropped() -> None:
-    with ends() as (one, _):
-        close(one)
-        with pytest.raises(ConnectionAbortedError, match="dropped"):
-            write(one, b"x")
-
-
-# Posting
-
-
-@both_securities
-def test_post_sends_the_rest_by_itself(kind: Kind) -> None:
-    with end_and_peer(kind) as (transport, peer):
-        drained = Event()
-        transport.on_drained = drained.set
-        post(transport, BIG)
-        assert transport.unsent()
-        post(transport, b"and", b"this")
-        assert receive(peer, len(BIG) + 7) == BIG + b"andthis"
-        assert drained.wait(PATIENCE)
-        assert transport.unsent() == 0
-
-
-@both_securities
-def test_post_sends_while_another_thread_waits_for_bytes(kind: Kind, threads: Threads) -> None:
-    with end_and_peer(kind) as (transport, peer):
-        reading = threads.start(read, transport)
-        post(transport, BIG)
-        assert receive(peer, len(BIG)) == BIG
-        peer.sendall(b"x")
-        assert reading.result(PATIENCE) == b"x"
-
-
-def test_post_stays_behind_what_is_being_written(threads: Threads) -> None:
-    with end_and_peer() as (transport, peer):
-        writing = threads.start(write, transport, BIG)
-        with transport.monitor:
-            while not transport.unsent():
-                transport.breathe()
-        post(transport, b"after")
-        assert receive(peer, len(BIG) + 5) == BIG + b"after"
-        writing.result(PATIENCE)
-
-
 # Ending
 
 
@@ -429,13 +253,6 @@ def test_close_keeps_the_descriptor_until_nobody_polls_it(threads: Threads) -> N
     reading.result(PATIENCE)
     assert near.fileno() < 0
     far.close()
-
-
-def await_waiters(transport: SocketTransport, count: int) -> None:
-    """Return when so many threads wait for the socket."""
-    with transport.monitor:
-        while transport._waiting < count:
-            transport.breathe()
 
 
 # Where it works
@@ -505,12 +322,3 @@ def test_transport_works_in_a_process_that_gevent_has_patched() -> None:
         [sys.executable, "-c", PATCHED], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert (done.stdout, done.stderr) == ("done\n", "")
-
-
-def test_no_thread_is_left_when_all_has_been_sent() -> None:
-    with end_and_peer() as (transport, peer):
-        post(transport, BIG)
-        (sender,) = [each for each in threads_now() if each.name == "geventws send"]
-        receive(peer, len(BIG))
-        sender.join(PATIENCE)
-        assert not sender.is_alive()

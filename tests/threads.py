@@ -1,4 +1,4 @@
-"""What the tests of threads share: pairs of plain sockets, and threads that are joined."""
+"""What the tests of threads share: threads that are joined, sockets, transports, WebSockets."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from typing import Any, TypeVar
 import pytest
 import trustme
 
+from geventws.adapters.threaded import Server, ThreadedWebSocket, connect, serve
+from geventws.sockets import SocketTransport
+
 PATIENCE = 10.0  # seconds; a test that waits longer has failed
 BIG = bytes(range(256)) * 16384  # 4 MiB, more than any socket's buffer takes at once
+
+LOCAL = ("127.0.0.1", 0)
 
 T = TypeVar("T")
 Sockets = tuple[Any, Any]  # the client's and the server's
@@ -105,3 +110,141 @@ def contexts(
 
 
 each_kind = pytest.mark.parametrize("kind", [tcp, unix, tls], ids=["tcp", "unix", "tls"])
+both_securities = pytest.mark.parametrize("kind", [unix, tls], ids=["plain", "tls"])
+
+
+# Transports
+
+
+@contextmanager
+def ends(kind: Kind = unix) -> Iterator[tuple[SocketTransport, SocketTransport]]:
+    """Give two transports joined by sockets of *kind*; they are closed at the end."""
+    one, other = map(SocketTransport, kind())
+    try:
+        yield one, other
+    finally:
+        close(one)
+        close(other)
+
+
+@contextmanager
+def end_and_peer(kind: Kind = unix) -> Iterator[tuple[SocketTransport, Any]]:
+    """Give a transport and the socket at its other end."""
+    near, far = kind()
+    transport = SocketTransport(near)
+    with far:
+        far.settimeout(PATIENCE)
+        yield transport, far
+        close(transport)
+
+
+def read(transport: SocketTransport, timeout: float | None = PATIENCE) -> bytes:
+    """Read once."""
+    with transport.monitor:
+        return transport.read(timeout)
+
+
+def read_all(transport: SocketTransport, size: int) -> bytes:
+    """Read *size* bytes."""
+    data = bytearray()
+    while len(data) < size:
+        data += read(transport)
+    return bytes(data)
+
+
+def write(transport: SocketTransport, *buffers: bytes, timeout: float | None = PATIENCE) -> None:
+    """Write *buffers*."""
+    with transport.monitor:
+        transport.write(list(buffers), timeout)
+
+
+def post(transport: SocketTransport, *buffers: bytes) -> None:
+    """Post *buffers*."""
+    with transport.monitor:
+        transport.post(list(buffers))
+
+
+def close(transport: SocketTransport) -> None:
+    """Drop the stream."""
+    with transport.monitor:
+        transport.close()
+
+
+def end_writing(transport: SocketTransport) -> None:
+    """Say that nothing more will be written."""
+    with transport.monitor:
+        transport.shutdown()
+
+
+def receive(peer: Any, size: int) -> bytes:
+    """Receive *size* bytes of a bare socket."""
+    data = bytearray()
+    while len(data) < size:
+        data += peer.recv(65536) or pytest.fail("the stream ends early")
+    return bytes(data)
+
+
+def await_waiters(transport: SocketTransport, count: int) -> None:
+    """Return when so many threads wait for the socket."""
+    with transport.monitor:
+        while transport._waiting < count:
+            transport.breathe()
+
+
+# WebSockets
+
+
+def echo(ws: ThreadedWebSocket) -> None:
+    """Send every message back."""
+    for message in ws:
+        ws.send(message)
+
+
+@contextmanager
+def serving(handler: Any = echo, **arguments: Any) -> Iterator[Server]:
+    """Have a server run."""
+    with joined_threads() as threads:
+        server = serve(handler, LOCAL, **arguments)
+        running = threads.start(server.serve_forever)
+        try:
+            yield server
+        finally:
+            server.close()
+        running.result(PATIENCE)
+
+
+def uri(server: Server, secure: bool = False) -> str:
+    """Return the address to connect to."""
+    scheme, host = ("wss", "localhost") if secure else ("ws", "127.0.0.1")
+    return f"{scheme}://{host}:{server.address[1]}/some/path?query"
+
+
+@contextmanager
+def met(handler: Any, **options: Any) -> Iterator[Any]:
+    """Give a client whose server runs *handler*."""
+    with serving(handler) as server, connect(uri(server), **options) as ws:
+        yield ws
+
+
+@contextmanager
+def saying(*answers: bytes) -> Iterator[int]:
+    """Give the port of a server that says this, whatever it is asked, and waits for the client."""
+    with socket.create_server(LOCAL) as listener, joined_threads() as threads:
+
+        def talk() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                for answer in answers:
+                    sock.recv(65536)
+                    sock.sendall(answer)
+                while sock.recv(65536):
+                    pass
+
+        threads.start(talk)
+        yield listener.getsockname()[1]
+
+
+def echo_of_theirs(connection: Any) -> None:
+    """Send every message back, on a connection of another library."""
+    for message in connection:
+        connection.send(message)

@@ -6,22 +6,29 @@ import argparse
 import logging
 import ssl
 import sys
-from collections.abc import Callable
-from typing import Any
+from contextlib import closing
+from math import inf
+from typing import Any, Final
 
 import gevent
 
+from geventws.cli.terminal import Console, console, printable
 from geventws.client import connect
-from geventws.core.errors import ConnectionClosed, HandshakeError
+from geventws.core.errors import ConnectionClosed
 from geventws.options import DEFLATE
 from geventws.websocket import QUIET, WebSocket
 
-try:
-    import readline
-except ImportError:  # a Python without it still has a plain prompt
-    readline = None  # type: ignore[assignment]
-
-PROMPT = "> "
+HELP: Final = """\
+Each line typed, or read from a pipe, is sent as a message; each message received is printed.
+The end of input, Ctrl-D, closes the connection.
+"""
+STATUSES: Final = """\
+exit status:
+  0    the connection was closed with 1000, 1001 or no code
+  1    there was no connection, it ended in another way, or the input could not be sent
+  2    the arguments make no sense
+  130  interrupted by Ctrl-C
+"""
 
 
 def add_to(commands: Any) -> None:
@@ -29,57 +36,64 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "connect",
         help="talk to a server",
-        description="Each line typed, or read from a pipe, is sent as a message; each message "
-        "received is printed. The end of input closes the connection.",
+        description=HELP,
+        epilog=STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("uri", help="ws://, wss://, ws+unix:// or wss+unix://")
-    parser.add_argument(
-        "--header", action="append", default=[], metavar="NAME:VALUE", help="send it too"
+    add = parser.add_argument
+    add("uri", help="ws://, wss://, ws+unix:// or wss+unix://")
+    add("--header", action="append", default=[], metavar="NAME:VALUE", help="send it too")
+    add("--subprotocol", action="append", default=[], metavar="NAME", help="offer it")
+    add("--origin", help="the Origin to send")
+    add("--insecure", action="store_true", help="verify neither certificate nor name")
+    add("--no-compression", action="store_true", help="offer no permessage-deflate")
+    add("--binary", action="store_true", help="send each line as a binary message")
+    add(
+        "--ping-interval",
+        type=_seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="ping that often, 0 for never [%(default)s]",
     )
-    parser.add_argument(
-        "--subprotocol", action="append", default=[], metavar="NAME", help="offer it"
-    )
-    parser.add_argument("--origin", help="the Origin to send")
-    parser.add_argument(
-        "--insecure", action="store_true", help="verify neither certificate nor name"
-    )
-    parser.add_argument("--no-compression", action="store_true", help="offer no permessage-deflate")
-    parser.add_argument(
-        "--ping-interval", type=float, default=20.0, metavar="SECONDS", help="[%(default)s]"
-    )
-    parser.add_argument(
+    add(
         "--linger",
-        type=float,
+        type=_seconds,
         default=0.5,
         metavar="SECONDS",
-        help="after the end of input, wait until nothing came for so long [%(default)s]",
+        help="at the end of a pipe, wait until nothing came for so long [%(default)s]",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the opening handshake")
+    add("-v", "--verbose", action="store_true", help="show the opening handshake and the end")
     parser.set_defaults(run=run)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < inf:
+        raise argparse.ArgumentTypeError("not a number of seconds")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
     """Connect, and pass messages both ways until the input or the connection ends."""
     if options.verbose:
         _show_handshake()
-    try:
-        connection = _connect(options)
-    except HandshakeError as error:
-        print(f"geventws: {error}", file=sys.stderr)
-        return 1
-    terminal = Terminal(sys.stdin.isatty())
-    terminal.note(f"connected to {options.uri}")
-    sender = gevent.spawn(_send_lines, connection, terminal, options.linger)
-    try:
-        return _print_messages(connection, terminal)
-    finally:
-        sender.kill(block=False)
-        connection.close()
+    connection = _connect(options)
+    with closing(console()) as shown:
+        shown.note(f"connected to {options.uri}{_agreed(connection)}; Ctrl-D closes")
+        sender = gevent.spawn(_send_lines, connection, shown, options)
+        try:
+            closed = _show_messages(connection, shown)
+        finally:
+            sender.kill(block=False)
+            connection.close()
+    if connection.state is not None:
+        raise connection.state
+    return _status(closed, options.verbose)
 
 
 def _show_handshake() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(logging.Formatter("%(message)s\n"))
     handshakes = logging.getLogger("geventws.handshake")
     handshakes.addHandler(handler)
     handshakes.setLevel(logging.DEBUG)
@@ -93,7 +107,7 @@ def _connect(options: argparse.Namespace) -> WebSocket:
         origin=options.origin,
         ssl=_unverified() if options.insecure else None,
         compression=None if options.no_compression else DEFLATE,
-        ping_interval=options.ping_interval,
+        ping_interval=options.ping_interval or None,
     )
 
 
@@ -111,16 +125,24 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _send_lines(connection: WebSocket, terminal: Terminal, linger: float) -> None:
+def _agreed(connection: WebSocket) -> str:
+    return f" with {connection.subprotocol}" if connection.subprotocol else ""
+
+
+def _send_lines(connection: WebSocket, shown: Console, options: argparse.Namespace) -> None:
     """Send each line of the input; at its end wait for what is still to come, then close."""
     try:
-        while (line := terminal.read_line()) is not None:
-            connection.send(line)
-        if not terminal.interactive:
-            _wait_until_quiet(connection, linger)
-        connection.close()
+        for line in shown.lines():
+            connection.send(line if options.binary else line.decode())
+        if not sys.stdin.isatty():
+            _wait_until_quiet(connection, options.linger)
     except ConnectionClosed:
-        return  # whoever prints the messages tells
+        return  # whoever shows the messages tells
+    except UnicodeDecodeError:
+        connection.state = ValueError("the input is not UTF-8; --binary sends whatever it is")
+    except OSError as error:
+        connection.state = error
+    connection.close()
 
 
 def _wait_until_quiet(connection: WebSocket, seconds: float) -> None:
@@ -130,57 +152,20 @@ def _wait_until_quiet(connection: WebSocket, seconds: float) -> None:
         gevent.sleep(seconds)
 
 
-def _print_messages(connection: WebSocket, terminal: Terminal) -> int:
+def _show_messages(connection: WebSocket, shown: Console) -> ConnectionClosed:
+    """Show each message; return how the connection ended."""
     while True:
         try:
-            terminal.show(connection.receive())
+            message = connection.receive()
         except ConnectionClosed as closed:
-            terminal.note(str(closed))
-            return 0 if closed.clean and closed.code in QUIET else 1
+            shown.note(str(closed))
+            return closed
+        shown.show(message)
 
 
-class Terminal:
-    """Standard input and output, by hand with a prompt or through a pipe without."""
-
-    def __init__(self, interactive: bool) -> None:
-        self.interactive = interactive
-        self._read: Callable[[], str] = self._prompt if interactive else sys.stdin.readline
-        self._prompting = False
-
-    def read_line(self) -> str | None:
-        """Wait for a line and return it without its end; None at the end of the input.
-
-        The read happens in a thread of its own: it would block the hub, and readline, which keeps
-        the history, knows no other way.
-        """
-        line: str = gevent.get_hub().threadpool.apply(self._read)
-        return line.removesuffix("\n").removesuffix("\r") if line else None
-
-    def show(self, message: str | bytes) -> None:
-        """Print a message: as it is into a pipe, readable by hand."""
-        if self.interactive:
-            self._print(f"< {message if isinstance(message, str) else message!r}")
-        elif isinstance(message, str):
-            print(message, flush=True)
-        else:
-            sys.stdout.buffer.write(message)
-            sys.stdout.buffer.flush()
-
-    def note(self, text: str) -> None:
-        """Tell the person about the connection; a pipe is told nothing."""
-        if self.interactive:
-            self._print(text)
-
-    def _prompt(self) -> str:
-        try:
-            self._prompting = True
-            return input(PROMPT) + "\n"
-        except EOFError:
-            return ""
-        finally:
-            self._prompting = False
-
-    def _print(self, text: str) -> None:
-        """Print a line above the one that is being typed."""
-        typed = PROMPT + (readline.get_line_buffer() if readline else "") if self._prompting else ""
-        print(f"\r\x1b[K{text}\n{typed}", end="", flush=True)
+def _status(closed: ConnectionClosed, verbose: bool) -> int:
+    """Return the exit status, and say on stderr why it is not 0."""
+    well = closed.clean and closed.code in QUIET
+    if verbose or not well:
+        print(f"geventws: {printable(str(closed))}", file=sys.stderr)
+    return 0 if well else 1

@@ -18,9 +18,7 @@ from geventws.core.errors import ConnectionClosed, InvalidHandshake, InvalidURI,
 from geventws.core.handshake import Response
 from setup import ROOT
 from tests.loops import PATIENCE, looped
-from tests.threads import BIG, contexts
-
-LOCAL = ("127.0.0.1", 0)
+from tests.threads import BIG, LOCAL, contexts
 
 
 async def echo(ws: AsyncWebSocket) -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import socket
-import ssl
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from queue import SimpleQueue
-from threading import Barrier, Event, get_ident
+from contextlib import suppress
+from threading import Barrier, Event, main_thread
 from typing import Any
 
 import pytest
@@ -16,76 +14,30 @@ import websockets.sync.server
 from websockets.exceptions import ConnectionClosedOK
 from zope.interface.verify import verifyObject
 
-from geventws.adapters.threaded import Server, ThreadedWebSocket, connect, serve
-from geventws.core.errors import (
-    ConcurrencyError,
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidURI,
-    Rejected,
-)
-from geventws.core.handshake import Response
+from geventws.adapters.threaded import ThreadedWebSocket, connect
+from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.interfaces import IWebSocket
 from setup import ROOT
-from tests.threads import BIG, PATIENCE, Threads, contexts, joined_threads
-
-LOCAL = ("127.0.0.1", 0)
+from tests.threads import (
+    BIG,
+    LOCAL,
+    PATIENCE,
+    Threads,
+    await_waiters,
+    contexts,
+    echo,
+    echo_of_theirs,
+    joined_threads,
+    met,
+    serving,
+    uri,
+)
 
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
     with joined_threads() as started:
         yield started
-
-
-def echo(ws: ThreadedWebSocket) -> None:
-    """Send every message back."""
-    for message in ws:
-        ws.send(message)
-
-
-@contextmanager
-def serving(handler: Any = echo, **arguments: Any) -> Iterator[Server]:
-    """Have a server run."""
-    with joined_threads() as threads:
-        server = serve(handler, LOCAL, **arguments)
-        running = threads.start(server.serve_forever)
-        try:
-            yield server
-        finally:
-            server.close()
-        running.result(PATIENCE)
-
-
-def uri(server: Server, secure: bool = False) -> str:
-    """Return the address to connect to."""
-    scheme, host = ("wss", "localhost") if secure else ("ws", "127.0.0.1")
-    return f"{scheme}://{host}:{server.address[1]}/some/path?query"
-
-
-@contextmanager
-def met(handler: Any, **options: Any) -> Iterator[Any]:
-    """Give a client whose server runs *handler*."""
-    with serving(handler) as server, connect(uri(server), **options) as ws:
-        yield ws
-
-
-@contextmanager
-def saying(*answers: bytes) -> Iterator[int]:
-    """Give the port of a server that says this, whatever it is asked, and waits for the client."""
-    with socket.create_server(LOCAL) as listener, joined_threads() as threads:
-
-        def talk() -> None:
-            sock, _ = listener.accept()
-            with sock:
-                for answer in answers:
-                    sock.recv(65536)
-                    sock.sendall(answer)
-                while sock.recv(65536):
-                    pass
-
-        threads.start(talk)
-        yield listener.getsockname()[1]
 
 
 # Both sides
@@ -313,78 +265,6 @@ def test_pieces_that_nobody_takes_are_passed_over() -> None:
         assert ws.receive(PATIENCE) == "next"
 
 
-# Callbacks
-
-
-class Recording(ThreadedWebSocket):
-    """Takes note of what is called, and by which thread; echoes."""
-
-    def opened(self) -> None:
-        self.state = [("opened", get_ident())]
-
-    def received_message(self, message: str | bytes) -> None:
-        self.state.append((message, get_ident()))
-        if message == "fail":
-            raise RuntimeError("as was asked for")
-        with joined_threads() as threads:  # were this inside the monitor, that would never end
-            threads.start(self.send, message).result(PATIENCE)
-
-    def ponged(self, data: bytes) -> None:
-        self.state.append((data, get_ident()))
-
-    def closed(self, code: int, reason: str) -> None:
-        self.state.append((code, get_ident()))
-        ended.put(self.state)
-
-    def unhandled_error(self, error: Exception) -> None:
-        self.state.append((str(error), get_ident()))
-        assert self.close_code is None
-
-
-ended: SimpleQueue[list[tuple[Any, int]]] = SimpleQueue()
-
-
-def test_callbacks_run_outside_the_monitor_in_one_thread() -> None:
-    with met(Recording) as ws:
-        ws.send("one")
-        ws.send(b"two")
-        assert [ws.receive(PATIENCE), ws.receive(PATIENCE)] == ["one", b"two"]
-    calls = ended.get(timeout=PATIENCE)
-    assert [what for what, _ in calls] == ["opened", "one", b"two", 1000]
-    assert len({thread for _, thread in calls}) == 1
-
-
-def test_callback_that_fails_closes_with_1011() -> None:
-    with met(Recording) as ws:
-        ws.send("fail")
-        with pytest.raises(ConnectionClosed) as raised:
-            ws.receive(PATIENCE)
-    assert raised.value.code == 1011
-    calls = ended.get(timeout=PATIENCE)
-    assert [what for what, _ in calls] == ["opened", "fail", "as was asked for", 1011]
-
-
-def test_callbacks_run_for_what_is_here() -> None:
-    got: list[Any] = []
-
-    class Noting(ThreadedWebSocket):
-        def received_message(self, message: str | bytes) -> None:
-            got.append(message)
-
-    def handle(ws: ThreadedWebSocket) -> None:
-        ws.send("x")
-        ws.receive(PATIENCE)
-
-    with serving(handle) as server:
-        ws = connect(uri(server))
-        noting = Noting(ws._transport, ws._protocol, ws._options, ws._side)
-        while not got:
-            assert noting.read_and_deliver()
-        noting.send("y")
-        noting.close()
-    assert got == ["x"]
-
-
 # Keepalive
 
 
@@ -416,149 +296,36 @@ def test_receive_times_out_all_the_same() -> None:
         assert ws.ping(PATIENCE) > 0
 
 
-# Opening
+# Interrupts
 
 
-def test_connect_tries_every_address() -> None:
-    # the server listens on IPv4 alone, where "localhost" may be IPv6 too
-    with serving() as server, connect(f"ws://localhost:{server.address[1]}/") as ws:
-        assert ws.peer_address == server.address
+class Interrupt(BaseException):
+    """What a signal's handler raises, as Ctrl-C does."""
 
 
-def test_connect_reaches_a_unix_socket(tmp_path: Any, threads: Threads) -> None:
-    path = str(tmp_path / "socket")
-    with websockets.sync.server.unix_serve(echo_of_theirs, path) as server:
-        threads.start(server.serve_forever)
-        with connect(f"ws+unix://{path}:/chat") as ws:
+def test_receive_that_is_interrupted_loses_nothing(threads: Threads) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with met(echo) as ws:
+            threads.start(interrupt_when_waiting, ws)
+            with pytest.raises(Interrupt):
+                ws.receive()
             ws.send("x")
             assert ws.receive(PATIENCE) == "x"
-        server.shutdown()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
-def test_connect_raises_when_nobody_listens() -> None:
-    with socket.create_server(LOCAL) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(ConnectionRefusedError):
-        connect(f"ws://127.0.0.1:{port}/", open_timeout=None)
-
-
-def test_connect_raises_when_there_is_no_such_host() -> None:
-    with pytest.raises(socket.gaierror):
-        connect("ws://nowhere.invalid/")
-
-
-@pytest.mark.parametrize(
-    ("scheme", "phase"), [("ws", "opening"), ("wss", "TLS")], ids=["opening", "tls"]
-)
-def test_connect_names_the_handshake_that_took_too_long(scheme: str, phase: str) -> None:
-    with (
-        saying() as port,
-        pytest.raises(TimeoutError, match=f"the {phase} handshake took longer than open_timeout"),
-    ):
-        connect(f"{scheme}://127.0.0.1:{port}/", open_timeout=0.2)
-
-
-def test_connect_raises_when_tcp_takes_too_long() -> None:
-    with full_port() as port, pytest.raises(TimeoutError, match="the TCP handshake took longer"):
-        connect(f"ws://127.0.0.1:{port}/", open_timeout=0.05)
-
-
-def test_connect_raises_when_the_name_lookup_takes_too_long() -> None:
-    with pytest.raises(TimeoutError, match="the name lookup took longer"):
-        connect("ws://localhost/", open_timeout=1e-9)
-
-
-@contextmanager
-def full_port() -> Iterator[int]:
-    """Give a port that answers nobody, for its queue is full."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind(LOCAL)
-        listener.listen(0)
-        first.connect(listener.getsockname())
-        second.settimeout(0)
-        second.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
-def test_connect_verifies_the_certificate() -> None:
-    _, ours = contexts()
-    with serving(ssl=ours) as server, pytest.raises(ssl.SSLCertVerificationError):
-        connect(uri(server, secure=True))
-
-
-def test_connect_verifies_the_name() -> None:
-    theirs, ours = contexts()
-    with serving(ssl=ours) as server, pytest.raises(ssl.SSLCertVerificationError):
-        connect(f"wss://127.0.0.1:{server.address[1]}/", ssl=theirs)
-
-
-def test_connect_tells_why_it_was_refused() -> None:
-    refuse = Response(401, body="who?")
-    with serving(process_request=lambda _: refuse) as server, pytest.raises(Rejected) as raised:
-        connect(uri(server))
-    assert (raised.value.status, raised.value.body) == (401, b"who?")
-
-
-def test_connect_raises_when_the_answer_is_not_http() -> None:
-    with saying(b"220 smtp.example.org ESMTP\r\n\r\n") as port, pytest.raises(InvalidHandshake):
-        connect(f"ws://127.0.0.1:{port}/")
-
-
-def test_connect_begins_with_what_came_with_the_answer() -> None:
-    with met(lambda ws: ws.send("at once")) as ws:
-        assert ws.receive(PATIENCE) == "at once"
-
-
-def test_connect_refuses_wrong_arguments() -> None:
-    with pytest.raises(InvalidURI):
-        connect("http://localhost/")
-    with pytest.raises(ValueError, match="ssl"):
-        connect("ws://localhost/", ssl=contexts()[0])
-
-
-def test_server_refuses_what_is_no_handshake() -> None:
-    with serving() as server, socket.create_connection(server.address) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert read_all(sock).startswith(b"HTTP/1.1 426 ")
-    with serving() as server, socket.create_connection(server.address) as sock:
-        sock.sendall(b"GET / HTTP/1.1\nHost: a\n\n")
-        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
-
-
-def test_server_refuses_who_takes_too_long() -> None:
-    with serving(open_timeout=0.05) as server, socket.create_connection(server.address) as sock:
-        assert read_all(sock).startswith(b"HTTP/1.1 408 ")
-
-
-def test_server_goes_on_after_a_failed_tls_handshake() -> None:
-    theirs, ours = contexts()
-    with serving(ssl=ours) as server:
-        with socket.create_connection(server.address) as sock:
-            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            read_all(sock)
-        with connect(uri(server, secure=True), ssl=theirs) as ws:
-            assert ws.ping(PATIENCE) > 0
-
-
-def read_all(sock: socket.socket) -> bytes:
-    """Return what comes up to the end."""
-    sock.settimeout(PATIENCE)
-    data = b""
-    try:
-        while more := sock.recv(65536):
-            data += more
-    except ConnectionResetError:
-        pass
-    return data
+def interrupt_when_waiting(ws: Any) -> None:
+    """Send the main thread a signal once it waits for the socket."""
+    await_waiters(ws._transport, 1)
+    signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
 
 
 # With another library
-
-
-def echo_of_theirs(connection: Any) -> None:
-    """Send every message back."""
-    for message in connection:
-        connection.send(message)
 
 
 def test_client_talks_to_another_librarys_server(threads: Threads) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -98,7 +99,9 @@ class Browser:
         return self.text("#status") == "Connected"
 
     def until(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, 20, 0.05).until(lambda _: condition())
+        # the page may put a new element in the place of one that is just being looked at
+        wait = WebDriverWait(self.driver, 20, 0.05, [StaleElementReferenceException])
+        wait.until(lambda _: condition())
 
     def resize(self, width: int, height: int) -> None:
         """Show the tab as a phone of so many CSS pixels would."""

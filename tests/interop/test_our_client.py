@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -35,16 +36,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[TheirServer]:
     server.stop()
 
 
-def visit(server: TheirServer, path: str, **arguments: object) -> WebSocket:
+def visit(server: TheirServer, path: str, **arguments: Any) -> WebSocket:
     """Return a connection to *server*."""
     context = None if server.context is None else client_context()
     compression = DEFLATE if server.compressed else None
-    return geventws.connect(
-        f"{server.uri}/{path}",
-        ssl=context,
-        compression=compression,
-        **arguments,  # type: ignore[arg-type]
-    )
+    uri = f"{server.uri}/{path}"
+    ws: WebSocket = geventws.connect(uri, ssl=context, compression=compression, **arguments)
+    return ws
 
 
 def test_client_gets_back_what_it_sends(server: TheirServer) -> None:
