@@ -69,12 +69,14 @@ _MODULES = {name: module for module, names in _HOME.items() for name in names.sp
 __all__ = sorted(_MODULES)
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'geventws' has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to whom every name would be right
+
+    def __getattr__(name):
+        if name not in _MODULES:
+            raise AttributeError(f"module 'geventws' has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

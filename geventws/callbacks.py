@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from geventws.connection import Connection
+from geventws.attending import Attended
 from geventws.core.codes import Side
 from geventws.core.errors import ConnectionClosed
 from geventws.core.protocol import TURN, Protocol
@@ -18,18 +18,19 @@ from geventws.options import Options
 logger = logging.getLogger("geventws")
 
 
-class Callbacks(Connection):
+class Callbacks(Attended):
     """The callbacks of a connection, to be overridden, and what calls them.
 
     They are called one at a time: opened() first, then the others in the order of what happened,
     closed() last. Each may block, send, ping and close; only this connection then waits.
     """
 
-    __slots__ = ("_closed_told", "_opened_told", "_pongs")
+    __slots__ = ("_closed_told", "_failed", "_opened_told", "_pongs")
 
     def __init__(self, transport: Any, protocol: Protocol, options: Options, side: Side) -> None:
         super().__init__(transport, protocol, options, side)
         self._opened_told = False
+        self._failed = False  # a callback has
         self._closed_told = False
         self._pongs: list[bytes] | None = None  # payloads for ponged()
 
@@ -48,7 +49,8 @@ class Callbacks(Connection):
     def unhandled_error(self, error: Exception) -> None:
         """Called with what another callback raised; the connection is closed with 1011 after that.
 
-        Unless overridden it logs *error* with its traceback and both addresses.
+        Only closed() is still called then. Unless overridden it logs *error* with its
+        traceback and both addresses.
         """
         logger.error("%r: a callback failed", self, exc_info=error)
 
@@ -84,12 +86,12 @@ class Callbacks(Connection):
         self._look_after()
         self._deliver_pongs()
         if message is not None:
-            self._call(self.received_message, message)
-            return True
-        if self._protocol.frames_this_turn >= TURN:
+            self._deliver_to(self.received_message, message)
+        elif self._protocol.frames_this_turn < TURN:
+            return False
+        if self._is_turn_over():
             self._breathe()
-            return True
-        return False
+        return True
 
     def _ponged(self, payload: bytes) -> None:
         if self._opened_told:  # or nobody is there to be called
@@ -101,7 +103,11 @@ class Callbacks(Connection):
         if self._pongs is not None:
             pongs, self._pongs = self._pongs, None
             for payload in pongs:
-                self._call(self.ponged, payload)
+                self._deliver_to(self.ponged, payload)
+
+    def _deliver_to(self, callback: Callable[..., None], *args: Any) -> None:
+        if not self._failed:
+            self._call(callback, *args)
 
     def _call(self, callback: Callable[..., None], *args: Any) -> None:
         try:
@@ -116,9 +122,8 @@ class Callbacks(Connection):
             raise
 
     def _fail(self, error: BaseException) -> None:
+        self._failed = True
         self._give_up(error, "the application failed")
-        while self._protocol.next_message() is not None:
-            pass  # who failed with one message is not given the next
 
     def _report(self, error: Exception) -> None:
         try:

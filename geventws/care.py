@@ -16,7 +16,7 @@ import gevent
 from zope.interface import classImplements
 
 from geventws.interfaces import ICaretaker
-from geventws.transport import Transport
+from geventws.transport import Transport, breathe
 from geventws.websocket import WebSocket
 
 logger = logging.getLogger("geventws")
@@ -55,7 +55,7 @@ class Caretaker:
             self._planned[connection] = slot
             self._slots.setdefault(slot, {})[connection] = None
         if self._greenlet is None:
-            self._next_slot = min(self._slots)
+            self._next_slot = min(int(monotonic() / SLOT), *self._slots)
             self._greenlet = gevent.spawn(self._run)
 
     def forget(self, connection: Any) -> None:
@@ -85,7 +85,7 @@ class Caretaker:
         for connection in self._due(since):
             self._attend(connection)
             if monotonic() - since > SHARE:
-                gevent.sleep(0)
+                breathe()
                 since = monotonic()
 
     def _due(self, now: float) -> list[Any]:

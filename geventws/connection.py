@@ -32,9 +32,9 @@ from geventws.sending import Sending
 
 T = TypeVar("T")
 
+SHARE: Final = 0.005  # seconds of work before others run; a few frames may take as long as many
 # Seconds past its deadline that a caller goes on with what is here already; a flood never ends.
 GRACE: Final = 0.01
-LONGEST: Final = 3600.0  # seconds between two calls of attend(): no plan has a place for "never"
 
 
 class Connection(Sending):
@@ -49,6 +49,7 @@ class Connection(Sending):
         "_over_by",
         "_parked",
         "_reading",
+        "_since",
         "_told",
     )
 
@@ -56,6 +57,7 @@ class Connection(Sending):
         super().__init__(transport, protocol, options, side)
         transport.on_drained = self._drained
         # receiving
+        self._since = monotonic()  # when others last ran, as far as that is known here
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
         self._told: list[Any] | None = None  # events of those who wait for another one's reading
@@ -112,6 +114,8 @@ class Connection(Sending):
         """Return what *take* finds in the protocol, reading until it finds something."""
         protocol = self._protocol
         deadline = None if timeout is None else monotonic() + timeout
+        if monotonic() - self._since > SHARE:
+            self._breathe()
         while True:
             found = take()
             self._look_after()
@@ -165,6 +169,15 @@ class Connection(Sending):
             self._reading = False
             self._tell()
 
+    def _read_for_nobody(self) -> None:
+        protocol = self._protocol
+        if protocol.wants_data() or protocol.state == State.CLOSED:
+            self._read_now()
+        protocol.frames_this_turn = 0
+        protocol.read_ahead()
+        self._look_after()
+        self._tell()
+
     def _read_now(self) -> None:
         try:
             data = self._transport.read_now()
@@ -175,6 +188,7 @@ class Connection(Sending):
 
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
+        self._since = monotonic()
         if data:
             self._protocol.receive_data(data)
         else:
@@ -217,6 +231,11 @@ class Connection(Sending):
     def _breathe(self) -> None:
         self._protocol.frames_this_turn = 0
         self._transport.breathe()
+        self._since = monotonic()
+
+    def _is_turn_over(self) -> bool:
+        """Return whether enough was done that now others should run."""
+        return self._protocol.frames_this_turn >= TURN or monotonic() - self._since > SHARE
 
     # Sending
 
@@ -234,8 +253,6 @@ class Connection(Sending):
             else:
                 protocol.writer.forget()
             raise
-        if protocol.frames_this_turn >= TURN:
-            self._breathe()
 
     # Closing
 
@@ -319,79 +336,6 @@ class Connection(Sending):
     def _plan(self, seconds: float) -> None:
         if self._caretaker is not None and not self._transport.closed:
             self._caretaker.plan(self, seconds)
-
-    # Care
-
-    def attend(self, now: float) -> float | None:
-        """Do what a sleeping application would miss; return the seconds until the next time.
-
-        None says that the connection is over. Never waits. *now* is the monotonic clock's.
-        """
-        if self._transport.closed:
-            return None
-        if not self._reading and self._parked is None:
-            self._read_for_nobody()
-        if self._protocol.state != State.OPEN:
-            return self._attend_end(now)
-        if self._is_stuck(now):
-            self._lose(TimeoutError("the peer takes no more bytes"))
-            return None
-        return self._keep_alive(now)
-
-    def _read_for_nobody(self) -> None:
-        protocol = self._protocol
-        if protocol.wants_data() or protocol.state == State.CLOSED:
-            self._read_now()
-        protocol.frames_this_turn = 0
-        protocol.read_ahead()
-        self._look_after()
-        self._tell()
-
-    def _keep_alive(self, now: float) -> float | None:
-        keepalive = self._keepalive
-        signs = self._signs()
-        if now >= keepalive.pong_by:
-            if signs == keepalive.signs and not self._is_behind():
-                self._protocol.abort(
-                    ABNORMAL_CLOSURE,
-                    "no pong in time",
-                    TimeoutError("no pong in time"),
-                    INTERNAL_ERROR,
-                )
-                self._post()
-                self._drop()
-                return None
-            keepalive.wait_on(now, signs)
-        if now >= keepalive.ping_at:
-            if self._protocol.has_data():  # the peer takes nothing: pings would only gather
-                keepalive.expect(now, signs)
-            else:
-                self._protocol.send_ping(keepalive.begin_regular(now, signs))
-                self._post()
-        soon = 0.0 if self._is_behind() else keepalive.next_at() - now
-        return min(max(soon, 0.0), LONGEST)
-
-    def _signs(self) -> int:
-        """Return a number that changes when the peer shows life, by its bytes or by taking ours."""
-        taken: int = self._transport.written if self._transport.unsent() else 0
-        return self._protocol.wire_received + taken
-
-    def _is_behind(self) -> bool:
-        """Return whether the peer may have said something that this side has not looked at."""
-        if self._reading or self._parked is not None:
-            readable: bool = self._transport.readable()
-            return readable
-        return not self._protocol.wants_data() or self._protocol.frames_this_turn >= TURN
-
-    def _attend_end(self, now: float) -> float | None:
-        if self._protocol.state == State.CLOSED:
-            self._end()
-        ended = self._protocol.eof and not self._transport.unsent()
-        if ended or now >= self._over_by:
-            self._protocol.abort(ABNORMAL_CLOSURE, "no close frame in time")
-            self._drop()
-            return None
-        return 0.0 if self._protocol.frames_this_turn >= TURN else self._over_by - now
 
 
 def _left(deadline: float | None) -> float | None:

@@ -80,6 +80,10 @@ class MemoryTransport:
         self._parked = ready
         self._soon(self._notice)
 
+    def nudge(self) -> None:
+        """Have the hub call who is parked, though no bytes came."""
+        self._soon(self._unpark)
+
     def arrive(self, data: bytes) -> None:
         """Take *data* as what the other end has sent."""
         self._here += data
@@ -102,10 +106,14 @@ class MemoryTransport:
         if self._reading or not self.readable():
             return
         if self._parked is not None:
-            parked, self._parked = self._parked, None
-            parked()
+            self._unpark()
         elif self.on_neglect is not None:
             self.on_neglect()
+
+    def _unpark(self) -> None:
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked()
 
     def _hear_end(self) -> None:
         self._ended = True

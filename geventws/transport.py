@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import select
 import ssl
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -29,6 +28,7 @@ from greenlet import getcurrent
 from zope.interface import classImplements
 
 from geventws.interfaces import ITransport
+from geventws.outbox import Outbox
 
 CHUNK: Final = 64 * 1024  # bytes asked for at once
 SHARE: Final = 0.005  # seconds of reading what is already here, before others run
@@ -40,6 +40,20 @@ POLL: Final = get_original("select", "poll")  # gevent's lets others run, howeve
 # what the hub tells a greenlet that waits here
 READY: Final = object()
 TIMED_OUT: Final = object()
+
+
+def breathe() -> None:
+    """Let other greenlets run, those too for whom something has just come.
+
+    gevent.sleep(0) is no help to the latter: the hub looks at its sockets only after 50 of those.
+    """
+    hub = gevent.get_hub()
+    timer = hub.loop.timer(0)
+    timer.start(getcurrent().switch)
+    try:
+        hub.switch()
+    finally:
+        timer.close()
 
 
 class Transport:
@@ -62,7 +76,6 @@ class Transport:
         "_since",
         "_socket",
         "_tls",
-        "_unsent",
         "_writer",
         "closed",
         "error",
@@ -91,8 +104,7 @@ class Transport:
         self._parked: Callable[[], None] | None = None
         self.on_neglect: Callable[[], None] | None = None  # bytes came and nobody reads
         # writing
-        self._out: deque[bytes | memoryview] | None = None
-        self._unsent = 0
+        self._out = Outbox()
         self._out_io: Any = None
         self._writer: Any = None
         self._moved = 0.0  # when a writer last saw the kernel take something
@@ -143,6 +155,10 @@ class Transport:
             self._hub.loop.run_callback(self._unpark)
         elif not self._io.active:
             self._io.start(self._on_readable)
+
+    def nudge(self) -> None:
+        """Have the hub call who is parked, though no bytes came."""
+        self._hub.loop.run_callback(self._unpark)
 
     def _receive(self) -> bytes | None:
         if self.closed:
@@ -214,14 +230,13 @@ class Transport:
 
     def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
         """Wait until the kernel has taken all of *buffers*. See ITransport."""
-        before = self.written + self._unsent
+        before = self.written + self._out.size
         self.post(buffers)
-        if self._unsent:
+        if self._out.size:
             try:
                 self._wait_drained(timeout)
             except BaseException:
-                size = sum(map(len, buffers))
-                self.torn = not self._withdraw(before - self.written, size)
+                self.torn = not self._withdraw(before - self.written, sum(map(len, buffers)))
                 raise
         if self.closed or self.error is not None:
             self.torn = self._tls or self.written > before
@@ -231,22 +246,32 @@ class Transport:
         """Send *buffers* as far as that goes without waiting. See ITransport."""
         if self.closed or self.error is not None:
             return
-        if self._unsent:
-            self._keep(buffers)
+        if self._out.size:
+            self._out.put(buffers)
             return
         for index, data in enumerate(buffers):
             sent = self._send(data)
             if sent < len(data):
-                self._keep([memoryview(data)[sent:], *buffers[index + 1 :]])
+                self._out.put([memoryview(data)[sent:], *buffers[index + 1 :]])
                 if self._tls and sent:  # OpenSSL takes one record at a time
                     self._send_kept()
-                if self._unsent:
+                if self._out.size:
                     self._watch_writable()
                 return
 
     def unsent(self) -> int:
         """Return how many bytes given to post() or write() have not left."""
-        return self._unsent
+        return self._out.size
+
+    def _withdraw(self, ahead: int, size: int) -> bool:
+        """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
+
+        Of TLS the first bytes kept may be in a record that OpenSSL has begun, which must follow.
+        """
+        if not self._out.size or ahead < self._tls:
+            return False
+        self._out.withdraw(ahead, size)
+        return True
 
     def _send(self, data: bytes | memoryview) -> int:
         """Return how much of *data* is dealt with: what the kernel took, or all when it is lost."""
@@ -262,34 +287,8 @@ class Transport:
 
     def _lose(self, error: OSError) -> None:
         self.error = error
-        self._out = None
-        self._unsent = 0
+        self._out.clear()
         self._hub.loop.run_callback(self._wake_all)
-
-    def _keep(self, buffers: Iterable[bytes | memoryview]) -> None:
-        if self._out is None:
-            self._out = deque()
-        for data in buffers:
-            self._out.append(data)
-            self._unsent += len(data)
-
-    def _withdraw(self, ahead: int, size: int) -> bool:
-        """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
-
-        Of TLS the first bytes kept may be in a record that OpenSSL has begun, which must follow.
-        """
-        if self._out is None or ahead < self._tls:
-            return False
-        left: list[bytes | memoryview] = []
-        at = 0
-        for data in self._out:
-            if not ahead <= at < ahead + size:
-                left.append(data)
-            at += len(data)
-        self._out = None
-        self._unsent = 0
-        self._keep(left)
-        return True
 
     def _watch_writable(self) -> None:
         if self._out_io is None:
@@ -298,7 +297,7 @@ class Transport:
 
     def _on_writable(self) -> None:
         self._send_kept()
-        if self._unsent:
+        if self._out.size:
             return
         self._out_io.stop()
         if self._shut:
@@ -310,26 +309,22 @@ class Transport:
 
     def _send_kept(self) -> None:
         target = self.written + BURST
-        while self._out and self.written < target:
-            data = self._out[0]
-            sent = self._send(data)
-            if self._out is None:
+        while self._out.size and self.written < target:
+            head = self._out.head()
+            sent = self._send(head)
+            if self.error is not None:
                 return
             if sent:
                 self._moved = monotonic()
-            self._unsent -= sent
-            if sent < len(data):
-                self._out[0] = memoryview(data)[sent:]
+            self._out.leave(sent)
+            if sent < len(head):
                 return
-            self._out.popleft()
-        if not self._unsent:
-            self._out = None  # an idle connection keeps no buffer
 
     def _wait_drained(self, timeout: float | None) -> None:
         self._writer = getcurrent()
         self._moved = monotonic()
         try:
-            while self._unsent and not self.closed:
+            while self._out.size and not self.closed:
                 left = None if timeout is None else self._moved + timeout - monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError("the peer takes no more bytes")
@@ -343,7 +338,7 @@ class Transport:
             self._writer = None
 
     def _write_timed_out(self) -> None:
-        if self._unsent:
+        if self._out.size:
             self._on_writable()  # we may have been too busy to notice that there is room
         if self._writer is not None:
             self._writer.switch(TIMED_OUT)
@@ -351,8 +346,8 @@ class Transport:
     # Ending, and what is general
 
     def breathe(self) -> None:
-        """Let other greenlets run."""
-        gevent.sleep(0)
+        """Let other greenlets run, those too for whom something has just come."""
+        breathe()
 
     def event(self) -> Any:
         """Return an event whose wait() lets other greenlets run."""
@@ -362,7 +357,7 @@ class Transport:
         """Tell the peer that nothing more will be written, once all that was posted has left."""
         if not self._shut and not self.closed:
             self._shut = True
-            if not self._unsent:
+            if not self._out.size:
                 self._shutdown()
 
     def close(self) -> None:
@@ -370,8 +365,7 @@ class Transport:
         if self.closed:
             return
         self.closed = True
-        self._out = None
-        self._unsent = 0
+        self._out.clear()
         for watcher in (self._io, self._out_io):
             if watcher is not None:
                 watcher.stop()

@@ -188,6 +188,8 @@ class WebSocket(Callbacks):
             send(message)
         finally:
             self._pass_turn()
+        if self._is_turn_over():  # only now, or all others would come to stand in line
+            self._breathe()
 
     def _send_whole(self, message: Data) -> None:
         self._say_first()
@@ -222,6 +224,8 @@ class WebSocket(Callbacks):
         self._protocol.send_fragment(item, fin)
         self._unfinished = not fin
         self._write()
+        if self._is_turn_over():
+            self._breathe()
 
     def ping(self, timeout: float | None = None) -> float:
         """Send a ping and wait for its pong; return the seconds that took.

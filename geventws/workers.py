@@ -62,7 +62,7 @@ class Parking:
 
     def nudge(self) -> None:
         """Have a worker look at what another caller has read for it."""
-        gevent.get_hub().loop.run_callback(self.ready)
+        self._transport.nudge()
 
 
 class Workers:

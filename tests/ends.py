@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import gevent
 
 from geventws.core.codes import Side
 from geventws.core.deflate import Agreed
+from geventws.core.errors import ConnectionClosed
 from geventws.core.protocol import Protocol
 from geventws.memory import MemoryTransport, transports
 from geventws.options import Options
@@ -15,6 +17,7 @@ from geventws.websocket import WebSocket
 from tests.core.helpers import Raw, frame_to, read_frames
 
 SILENT = Options(ping_interval=None)  # nothing but what the test says
+SMALL = 64  # a capacity that a single message fills
 
 W = TypeVar("W", bound=WebSocket)
 
@@ -45,6 +48,14 @@ class Met(NamedTuple):
     transport: MemoryTransport
     partner: Partner
     side: Side
+
+    def opcodes(self) -> list[int]:
+        """Return the opcodes of the frames that the partner has not heard yet."""
+        return [frame.opcode for frame in self.partner.hear()]
+
+    def payloads(self) -> list[bytes]:
+        """Return the payloads of the frames that the partner has not heard yet."""
+        return [frame.payload for frame in self.partner.hear()]
 
 
 def meet(
@@ -88,3 +99,23 @@ def run() -> None:
     """Let everybody run until all wait for something that is not there."""
     for _ in range(8):
         gevent.sleep(0)
+
+
+def closing(code: int) -> bytes:
+    """Return the payload of a close frame."""
+    return code.to_bytes(2, "big")
+
+
+def caught(call: Callable[..., Any], *args: Any) -> Any:
+    """Return what *call* returns or raises; 0 where that is None."""
+    try:
+        returned = call(*args)
+    except Exception as error:
+        return error
+    return 0 if returned is None else returned
+
+
+def code_of(error: Any) -> int:
+    """Return the code of a ConnectionClosed."""
+    assert isinstance(error, ConnectionClosed)
+    return error.code

@@ -17,9 +17,9 @@ CORE = [
     *("deflate", "message", "handshake", "protocol"),
 ]
 HOUSE = """
-version interfaces options keepalive backlog sending connection callbacks sockets websocket
-awaiting upgrader limits uri opening transport workers care tls dial client manager acceptor
-handling upgradable wsgi stream pywsgi server memory testing demo extras cli __main__
+version interfaces options keepalive backlog sending connection attending callbacks outbox sockets
+websocket awaiting upgrader limits uri opening transport workers care tls dial client manager
+acceptor handling upgradable wsgi stream pywsgi server memory testing demo extras cli __main__
 """.split()
 DOORS_WITHOUT_GEVENT = ["threaded", "wsgiref", "cherrypy", "asyncio", "tornado"]
 DOORS = [

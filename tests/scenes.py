@@ -13,7 +13,7 @@ from geventws.options import Options
 from geventws.websocket import WebSocket
 from geventws.workers import workers
 from tests.core.helpers import Raw
-from tests.ends import meet, run
+from tests.ends import caught, closing, meet, run
 
 # The words of the page
 
@@ -205,17 +205,3 @@ class Scene:
     def _pinged(self) -> bytes:
         """Return the payload of the last ping that the peer heard."""
         return [frame.payload for frame in self.heard if frame.opcode == PING][-1]
-
-
-def closing(code: int) -> bytes:
-    """Return the payload of a close frame."""
-    return code.to_bytes(2, "big")
-
-
-def caught(call: Callable[..., Any], *args: Any) -> Any:
-    """Return what *call* returns or raises; 0 where that is None."""
-    try:
-        returned = call(*args)
-    except Exception as error:
-        return error
-    return 0 if returned is None else returned

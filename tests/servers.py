@@ -22,12 +22,12 @@ Serve = Callable[[Any], None]
 
 
 class RawServer(StreamServer):
-    """Has *serve* talk to each socket that it accepts; what that is left with is closed."""
+    """Has *talk* talk to each socket that it accepts; what that is left with is closed."""
 
-    def __init__(self, serve: Serve, listener: Any, context: ssl.SSLContext | None) -> None:
-        secured: dict[str, Any] = {} if context is None else {"ssl_context": context}
-        super().__init__(listener, self._serve, **secured)
-        self._talk = serve
+    def __init__(self, talk: Serve, listener: Any, context: ssl.SSLContext | None) -> None:
+        super().__init__(listener, self._serve)
+        self._talk = talk
+        self._context = context
         self.clients: list[Any] = []  # where they connected from
 
     @property
@@ -37,7 +37,11 @@ class RawServer(StreamServer):
     def _serve(self, sock: Any, address: Any) -> None:
         self.clients.append(address)
         try:
-            self._talk(sock)
+            if self._context is None:
+                self._talk(sock)
+            else:
+                with self._context.wrap_socket(sock, server_side=True) as secured:
+                    self._talk(secured)
         except OSError:  # the client has gone, which is what it is tested for
             return
 

@@ -26,11 +26,12 @@ from tests.servers import (
     trusting,
 )
 
-pytestmark = pytest.mark.usefixtures("leaks_nothing")
+leaks_nothing = pytest.mark.usefixtures("leaks_nothing")
 NAMES = ("localhost", "127.0.0.1", "::1")
 PAST = datetime(2001, 1, 1, tzinfo=UTC)
 
 
+@leaks_nothing
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_client_talks_over_tls(host: str) -> None:
     bound = "::1" if host == "[::1]" else "127.0.0.1"
@@ -82,6 +83,7 @@ def test_client_verifies_with_what_the_system_trusts(monkeypatch: pytest.MonkeyP
     default_context.cache_clear()
 
 
+@leaks_nothing
 @pytest.mark.parametrize(
     ("names", "arguments", "why"),
     [
@@ -102,6 +104,7 @@ def test_client_refuses_a_certificate_that_does_not_fit(
         geventws.connect(f"wss://localhost:{server.port}/", ssl=trusting())
 
 
+@leaks_nothing
 def test_client_refuses_the_certificate_of_another_address() -> None:
     with (
         serving(echo, context=certified("localhost")) as server,
@@ -154,6 +157,7 @@ def test_client_takes_no_context_where_there_is_no_tls(uri: str) -> None:
         geventws.connect(uri.format(refusing_port()), ssl=trusting())
 
 
+@leaks_nothing
 def test_client_raises_where_the_server_speaks_no_tls() -> None:
     def greet(sock: Any) -> None:
         sock.recv(1)
@@ -163,11 +167,13 @@ def test_client_raises_where_the_server_speaks_no_tls() -> None:
         geventws.connect(f"wss://localhost:{server.port}/")
 
 
+@leaks_nothing
 def test_client_raises_where_the_server_leaves_during_the_handshake() -> None:
     with serving(lambda sock: None) as server, pytest.raises((ssl.SSLError, ConnectionResetError)):
         geventws.connect(f"wss://localhost:{server.port}/")
 
 
+@leaks_nothing
 def test_client_raises_where_the_server_would_have_had_tls() -> None:
     refusals = (geventws.InvalidHandshake, ConnectionResetError)
     with serving(silent, context=certified(*NAMES)) as server, pytest.raises(refusals):
@@ -185,6 +191,7 @@ def test_client_gets_hundreds_of_messages_out_of_one_record() -> None:
         assert [ws.receive(timeout=5) for _ in range(300)] == [b"x"] * 300
 
 
+@leaks_nothing
 @pytest.mark.parametrize("politely", [True, False])
 def test_client_reports_a_stream_that_ends_without_a_close_frame(politely: bool) -> None:
     def leave(sock: Any) -> None:

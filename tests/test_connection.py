@@ -1,6 +1,7 @@
 """Who reads, who writes, who is told: what the tables of the drivers' page leave open.
 
-test_connection_table.py runs those; test_connection_machine.py does what callers may in any order.
+test_connection_table.py runs those; test_connection_machine.py does what callers may in any order;
+test_connection_sending.py has the turns to send.
 """
 
 from __future__ import annotations
@@ -10,18 +11,15 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
 from geventws.core.errors import ConcurrencyError, ConnectionClosed
-from geventws.core.protocol import AHEAD_BYTES, AHEAD_MESSAGES
-from tests.core.helpers import AGREED
-from tests.ends import Met, both, meet, run
-from tests.scenes import caught, closing
+from geventws.core.protocol import AHEAD_BYTES, AHEAD_MESSAGES, TURN
+from geventws.options import Options
+from tests.ends import SMALL, Met, caught, closing, code_of, meet, run
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
 
-SMALL = 64  # a capacity that a single message fills
 LARGE = b"x" * 3 * SMALL
 
 
@@ -32,173 +30,6 @@ def met(request: pytest.FixtureRequest) -> Iterator[Met]:
     yield made
     made.ws.drop()
     run()
-
-
-def opcodes(met: Met) -> list[int]:
-    return [frame.opcode for frame in met.partner.hear()]
-
-
-def payloads(met: Met) -> list[bytes]:
-    return [frame.payload for frame in met.partner.hear()]
-
-
-def code_of(error: Any) -> int:
-    assert isinstance(error, ConnectionClosed)
-    return error.code
-
-
-def hold_back(met: Met) -> None:
-    """Ping until the peer takes no more."""
-    while not met.transport.unsent():
-        gevent.spawn(caught, met.ws.ping)
-        run()
-
-
-def paused(*items: str) -> tuple[Iterator[str], Event]:
-    """Return *items* to be sent, the last of which waits for an event."""
-    go_on = Event()
-
-    def each() -> Iterator[str]:
-        yield from items[:-1]
-        go_on.wait()
-        yield items[-1]
-
-    return each(), go_on
-
-
-# The turn to send
-
-
-def test_senders_have_their_turns_in_the_order_of_asking(met: Met) -> None:
-    senders = [gevent.spawn(met.ws.send, LARGE + b"%d" % number) for number in range(5)]
-    run()
-    heard = []
-    for sender in senders:
-        heard += payloads(met)
-        sender.get(timeout=1)
-        run()
-    assert [payload[-1:] for payload in heard] == [b"0", b"1", b"2", b"3", b"4"]
-
-
-def test_sender_who_leaves_the_line_gives_its_place_to_the_next(met: Met) -> None:
-    first, second, third = [gevent.spawn(met.ws.send, name * 3 * SMALL) for name in "abc"]
-    run()
-    second.kill()
-    heard = payloads(met)
-    first.get(timeout=1)
-    run()
-    heard += payloads(met)
-    third.get(timeout=1)
-    assert [payload[:1] for payload in heard] == [b"a", b"c"]
-
-
-def test_sender_in_line_wakes_when_the_connection_ends_before_its_turn(met: Met) -> None:
-    items, _ = paused("a", "b", "c")
-    holder = gevent.spawn(met.ws.send, items)
-    run()
-    waiting = gevent.spawn(caught, met.ws.send, "hello")
-    run()
-    met.ws.drop()
-    assert (code_of(waiting.get(timeout=1)), holder.ready()) == (1006, False)
-    holder.kill()
-
-
-def test_interrupted_send_of_which_nothing_has_left_changes_nothing(met: Met) -> None:
-    hold_back(met)
-    sender = gevent.spawn(met.ws.send, "never mind")
-    run()
-    sender.kill()
-    assert (met.ws.close_code, met.transport.torn) == (None, False)
-    assert b"never mind" not in payloads(met)
-    met.ws.send("the next one")
-    assert payloads(met) == [b"the next one"]
-
-
-def test_interrupted_send_of_which_a_part_has_left_loses_the_connection(met: Met) -> None:
-    sender = gevent.spawn(met.ws.send, LARGE)
-    receiver = gevent.spawn(caught, met.ws.receive)
-    run()
-    sender.kill()
-    run()
-    assert code_of(receiver.get(timeout=1)) == 1006
-    assert (met.transport.torn, met.transport.closed) == (True, True)
-
-
-def test_interrupted_send_does_not_spoil_the_compression_of_the_next() -> None:
-    client, server = both(capacity=SMALL, deflate=AGREED)
-    client.send("spam and eggs")
-    while True:
-        gevent.spawn(caught, client.ping)
-        run()
-        if client.stats.wire_sent > 2 * SMALL:
-            break
-    sender = gevent.spawn(client.send, "spam, spam, spam and eggs")
-    run()
-    sender.kill()
-    receiver = gevent.spawn(lambda: [server.receive(), server.receive()])
-    run()
-    client.send("spam, spam, spam and eggs and spam")
-    run()
-    assert receiver.get(timeout=1) == ["spam and eggs", "spam, spam, spam and eggs and spam"]
-    client.drop()
-    server.drop()
-
-
-def test_interrupted_iterable_fails_the_connection_between_two_fragments(met: Met) -> None:
-    items, _ = paused("a", "b", "c")
-    sender = gevent.spawn(met.ws.send, items)
-    run()
-    sender.kill()
-    frames = [(frame.opcode, frame.payload[:2]) for frame in met.partner.hear()]
-    assert frames == [(TEXT, b"a"), (CLOSE, closing(1011))]
-    assert met.ws.close_code == 1011
-
-
-# Between and after the fragments
-
-
-def test_ping_goes_between_the_fragments_of_a_message(met: Met) -> None:
-    items, go_on = paused("a", "b", "c")
-    sender = gevent.spawn(met.ws.send, items)
-    run()
-    pinger = gevent.spawn(caught, met.ws.ping)
-    run()
-    go_on.set()
-    sender.get(timeout=1)
-    assert opcodes(met) == [TEXT, PING, CONTINUATION, CONTINUATION]
-    pinger.kill()
-
-
-def test_latest_pong_takes_the_place_of_earlier_ones_while_the_peer_takes_nothing(met: Met) -> None:
-    sender = gevent.spawn(met.ws.send, LARGE)
-    run()
-    for payload in (b"1", b"2", b"3"):
-        met.partner.say(PING, payload)
-        met.ws.attend(0.0)
-    heard = met.partner.hear()
-    run()
-    heard += met.partner.hear()
-    assert [(frame.opcode, frame.payload) for frame in heard] == [(BINARY, LARGE), (PONG, b"3")]
-    sender.get(timeout=1)
-
-
-def test_close_ends_a_message_that_is_not_finished(met: Met) -> None:
-    items, go_on = paused("a", "b", "c")
-    sender = gevent.spawn(caught, met.ws.send, items)
-    run()
-    met.ws.begin_close(3000)
-    go_on.set()
-    assert code_of(sender.get(timeout=1)) == 3000
-    frames = [(frame.opcode, frame.payload, frame.fin) for frame in met.partner.hear()]
-    assert frames == [(TEXT, b"a", False), (CLOSE, closing(3000), True)]
-
-
-def test_close_frame_leaves_behind_a_message_that_the_peer_takes_slowly(met: Met) -> None:
-    sender = gevent.spawn(met.ws.send, LARGE)
-    run()
-    met.ws.begin_close()
-    assert opcodes(met) == [BINARY, CLOSE]
-    sender.get(timeout=1)
 
 
 # Receiving
@@ -219,7 +50,7 @@ def test_receive_that_is_interrupted_anywhere_loses_nothing(met: Met) -> None:
         met.transport.arrive(byte)
     received.append(met.ws.receive(timeout=0))
     assert received == ["a message", b"and another"]
-    assert opcodes(met) == [PONG]
+    assert met.opcodes() == [PONG]
 
 
 def iter_bytes(met: Met) -> Iterator[bytes]:
@@ -227,6 +58,39 @@ def iter_bytes(met: Met) -> Iterator[bytes]:
     data = met.transport.read_now() or b""
     for place in range(len(data)):
         yield data[place : place + 1]
+
+
+def test_receive_that_has_timed_out_can_be_called_again(met: Met) -> None:
+    met.partner.say(TEXT, b"half ", fin=False)
+    for timeout in (0, 0.001):
+        with pytest.raises(TimeoutError):
+            met.ws.receive(timeout)
+    met.partner.say(CONTINUATION, b"and half")
+    assert met.ws.receive(timeout=0) == "half and half"
+
+
+def test_bytes_that_came_with_the_handshake_are_the_first_frames(met: Met) -> None:
+    other = meet(met.side)
+    other.partner.say(TEXT, b"first")
+    met.ws.begin(b"")
+    met.ws.begin(other.transport.read_now())
+    met.partner.say(TEXT, b"second")
+    assert [met.ws.receive(), met.ws.receive()] == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["receive", "ping"])
+def test_time_is_up_under_a_flood_too(met: Met, name: str) -> None:
+    def flood() -> None:
+        while not waiting.ready():
+            for _ in range(2 * TURN):
+                met.partner.say(PING)
+            met.partner.hear()
+            gevent.sleep(0)
+
+    waiting = gevent.spawn(caught, getattr(met.ws, name), 0.02)
+    gevent.spawn(flood)
+    assert type(waiting.get(timeout=5)) is TimeoutError
+    assert met.ws.close_code is None
 
 
 def test_receivers_are_told_of_each_other(met: Met) -> None:
@@ -281,7 +145,7 @@ def test_pieces_that_are_abandoned_make_room_for_who_waits(met: Met) -> None:
         met.ws.attend(0.0)
     pinger = gevent.spawn(met.ws.ping)
     run()
-    met.partner.say(PONG, payloads(met)[-1])
+    met.partner.say(PONG, met.payloads()[-1])
     run()
     assert not pinger.ready()
     pieces.close()
@@ -323,6 +187,25 @@ def test_messages_that_were_here_stay_when_a_send_finds_the_peer_gone(met: Met) 
     assert code_of(caught(met.ws.receive)) == 1006
 
 
+def test_messages_that_were_here_stay_when_a_send_fails_the_connection(met: Met) -> None:
+    for text in (b"1", b"2", b"3"):
+        met.partner.say(TEXT, text)
+    assert met.ws.receive() == "1"
+    caught(met.ws.send, iter(["a", 1]))
+    assert [met.ws.receive(), met.ws.receive()] == ["2", "3"]
+    assert code_of(caught(met.ws.receive)) == 1011
+
+
+def test_who_waits_for_room_wakes_when_a_send_fails_the_connection(met: Met) -> None:
+    for _ in range(AHEAD_MESSAGES):
+        met.partner.say(TEXT)
+        met.ws.attend(0.0)
+    pinger = gevent.spawn(caught, met.ws.ping)
+    run()
+    caught(met.ws.send, iter(["a", 1]))
+    assert code_of(pinger.get(timeout=1)) == 1011
+
+
 def test_send_that_finds_the_peer_gone_tells_the_code_of_its_close_frame(met: Met) -> None:
     met.partner.say(CLOSE, closing(3000))
     met.partner.transport.close()
@@ -341,6 +224,14 @@ def test_stream_that_is_cut_wakes_everybody_with_the_cause(met: Met) -> None:
     errors = [greenlet.get(timeout=1) for greenlet in waiting]
     assert [code_of(error) for error in errors] == [1006] * 4
     assert type(errors[0].__cause__) is ConnectionResetError
+
+
+def test_receiver_hears_why_the_stream_was_lost(met: Met) -> None:
+    receiver = gevent.spawn(caught, met.ws.receive)
+    run()
+    met.transport.cut()
+    error = receiver.get(timeout=1)
+    assert (code_of(error), type(error.__cause__)) == (1006, ConnectionResetError)
 
 
 def test_drop_tells_the_peer_and_waits_for_nobody(met: Met) -> None:
@@ -362,7 +253,46 @@ def test_follower_hears_of_the_end_once(met: Met) -> None:
     assert heard == [met.ws, met.ws]
 
 
+# close()
+
+
+def test_close_waits_for_the_peer_no_longer_than_close_timeout() -> None:
+    met = meet(options=Options(close_timeout=0.01))
+    met.ws.close()
+    assert (met.ws.close_code, met.transport.closed) == (1006, True)
+    assert type(caught(met.ws.receive).__cause__) is TimeoutError
+
+
+def test_close_waits_for_the_end_of_tcp_no_longer_than_close_timeout() -> None:
+    met = meet(options=Options(close_timeout=0.01))
+    met.partner.say(CLOSE, closing(3000))
+    met.ws.close()
+    assert (met.ws.close_code, met.transport.closed) == (3000, True)
+
+
+def test_close_waits_until_a_peer_that_says_no_more_has_heard_all(met: Met) -> None:
+    sender = gevent.spawn(met.ws.send, LARGE)
+    closer = gevent.spawn(met.ws.close)
+    run()
+    met.partner.transport.shutdown()
+    run()
+    assert not closer.ready()
+    assert met.opcodes() == [BINARY, CLOSE]
+    closer.get(timeout=1)
+    sender.get(timeout=1)
+    assert met.transport.closed
+
+
 # The reader baton
+
+
+def test_who_waits_for_another_s_reading_waits_no_longer_than_it_wants(met: Met) -> None:
+    receiver = gevent.spawn(met.ws.receive)
+    run()
+    with pytest.raises(TimeoutError):
+        met.ws.ping(timeout=0.001)
+    met.partner.say(TEXT, b"still there")
+    assert receiver.get(timeout=1) == "still there"
 
 
 def test_whoever_waits_goes_on_reading_when_the_reader_is_killed(met: Met) -> None:
@@ -370,7 +300,7 @@ def test_whoever_waits_goes_on_reading_when_the_reader_is_killed(met: Met) -> No
     run()
     pinger = gevent.spawn(met.ws.ping)
     run()
-    payload = payloads(met)[-1]
+    payload = met.payloads()[-1]
     reader.kill()
     met.partner.say(PONG, payload)
     assert pinger.get(timeout=1) >= 0
@@ -381,7 +311,7 @@ def test_ping_finds_the_pong_that_a_receiver_has_left_behind_its_message(met: Me
     run()
     pinger = gevent.spawn(met.ws.ping)
     run()
-    payload = payloads(met)[-1]
+    payload = met.payloads()[-1]
     met.partner.say(TEXT, b"the message, and then")
     met.partner.say(PONG, payload)
     assert receiver.get(timeout=1) == "the message, and then"
@@ -393,7 +323,7 @@ def test_messages_that_a_ping_has_read_are_received_in_their_order(met: Met) -> 
     run()
     met.partner.say(TEXT, b"1")
     met.partner.say(TEXT, b"2")
-    met.partner.say(PONG, payloads(met)[-1])
+    met.partner.say(PONG, met.payloads()[-1])
     met.partner.say(TEXT, b"3")
     pinger.get(timeout=1)
     assert [met.ws.receive() for _ in range(3)] == ["1", "2", "3"]

@@ -16,7 +16,7 @@ import pytest
 
 from geventws.core.codes import CLOSE, CONTINUATION, PING, PONG, TEXT, Side
 from geventws.core.errors import ConcurrencyError, ConnectionClosed, ProtocolError
-from tests.ends import run
+from tests.ends import closing, run
 from tests.scenes import (
     AHEAD,
     CALLS,
@@ -28,7 +28,6 @@ from tests.scenes import (
     STATES,
     Case,
     Scene,
-    closing,
 )
 
 PAGE: Final = Path(__file__).parent.parent / "docs/explanation/drivers.md"

@@ -10,6 +10,7 @@ import pytest
 from gevent.event import Event
 from greenlet import getcurrent
 
+from geventws.care import SLOT
 from geventws.core.codes import CLOSE, PING, PONG, TEXT, Side
 from geventws.websocket import EchoWebSocket, WebSocket
 from geventws.workers import KEPT, Workers, workers
@@ -444,3 +445,13 @@ def test_burst_keeps_a_bounded_number_of_workers() -> None:
     for _, peer in ends:
         peer.socket.close()
     turn()
+
+
+def test_connection_is_soon_dropped_when_both_ends_close_together() -> None:
+    server, peer = driven(Witness)
+    gevent.sleep(2 * SLOT)  # after its first look the caretaker comes when it is told
+    peer.send(CLOSE, closing(1001))
+    server.begin_close(1001)  # before the hub has seen the peer's
+    turn()
+    assert server.calls[-1] == ("closed", 1001)
+    peer.socket.close()  # after which nothing may be left, long before close_timeout is up

@@ -10,6 +10,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
+import gevent
+
 from geventws.cli import connect, serve
 from geventws.cli.terminal import printable
 from geventws.core.errors import Rejected, WebSocketError
@@ -22,6 +24,9 @@ MAX_REASON: Final = 200  # characters of a refusal's body
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* name, sys.argv's by default, and return its exit status."""
     chosen = _parser().parse_args(arguments)
+    hub = gevent.get_hub()
+    if KeyboardInterrupt not in hub.NOT_ERROR:  # it is nothing to print a traceback for
+        hub.NOT_ERROR += (KeyboardInterrupt,)
     try:
         status: int = chosen.run(chosen)
         print(end="", flush=True)  # or the interpreter would find a broken pipe at its end

@@ -16,8 +16,10 @@ from geventws.cli.terminal import Console, console, printable
 from geventws.client import connect
 from geventws.core.errors import ConnectionClosed
 from geventws.options import DEFLATE
+from geventws.uri import parse_uri
 from geventws.websocket import QUIET, WebSocket
 
+CLOSE_TIMEOUT: Final = 2.0  # seconds; who wants to leave does not wait for long
 HELP: Final = """\
 Each line typed, or read from a pipe, is sent as a message; each message received is printed.
 The end of input, Ctrl-D, closes the connection.
@@ -88,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
             connection.close()
     if connection.state is not None:
         raise connection.state
-    return _status(closed, options.verbose)
+    return _status(closed, options.verbose or sys.stdin.isatty())
 
 
 def _show_handshake() -> None:
@@ -100,14 +102,16 @@ def _show_handshake() -> None:
 
 
 def _connect(options: argparse.Namespace) -> WebSocket:
+    unverified = options.insecure and parse_uri(options.uri).secure
     return connect(
         options.uri,
         headers=[_header(text) for text in options.header],
         subprotocols=options.subprotocol,
         origin=options.origin,
-        ssl=_unverified() if options.insecure else None,
+        ssl=_unverified() if unverified else None,
         compression=None if options.no_compression else DEFLATE,
         ping_interval=options.ping_interval or None,
+        close_timeout=CLOSE_TIMEOUT,
     )
 
 
@@ -158,14 +162,13 @@ def _show_messages(connection: WebSocket, shown: Console) -> ConnectionClosed:
         try:
             message = connection.receive()
         except ConnectionClosed as closed:
-            shown.note(str(closed))
             return closed
         shown.show(message)
 
 
-def _status(closed: ConnectionClosed, verbose: bool) -> int:
-    """Return the exit status, and say on stderr why it is not 0."""
+def _status(closed: ConnectionClosed, told: bool) -> int:
+    """Return the exit status; where it is not 0 or somebody wants to be *told*, say why."""
     well = closed.clean and closed.code in QUIET
-    if verbose or not well:
+    if told or not well:
         print(f"geventws: {printable(str(closed))}", file=sys.stderr)
     return 0 if well else 1

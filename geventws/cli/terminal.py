@@ -85,6 +85,7 @@ class Terminal:
             # what is typed stays in one row, so that a message has to move only that
             readline.parse_and_bind("set horizontal-scroll-mode on")
             readline.parse_and_bind("set enable-bracketed-paste off")
+            _keep_control_d(self._attributes)
 
     def lines(self) -> Iterator[bytes]:
         """Yield what is typed, until Ctrl-D."""
@@ -136,6 +137,14 @@ def _rows(text: str, width: int) -> Iterator[str]:
         row += each
         left -= columns
     yield row
+
+
+def _keep_control_d(attributes: list[Any]) -> None:
+    """Leave Ctrl-D to the prompt, even if it is typed just before that: it must not be lost."""
+    flags, controls = attributes[3], list(attributes[6])
+    controls[termios.VMIN], controls[termios.VTIME] = 1, 0
+    changed = [*attributes[:3], flags & ~termios.ICANON, *attributes[4:6], controls]
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, changed)
 
 
 def _prompt() -> str | None:

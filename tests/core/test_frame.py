@@ -138,9 +138,7 @@ def test_reader_hands_on_a_data_frame_in_pieces_as_they_arrive(side: Side) -> No
 @both_sides
 @pytest.mark.parametrize("opcode", DATA)
 @pytest.mark.parametrize("fin", [True, False], ids=["fin", "more"])
-def test_reader_gives_the_fin_of_a_frame_to_its_last_piece(
-    side: Side, opcode: int, fin: bool
-) -> None:
+def test_reader_gives_a_frames_fin_to_its_last_piece(side: Side, opcode: int, fin: bool) -> None:
     wire = frame_to(side, opcode, b"0123456789", fin)
     frames = reader(side)
     both = [piece for part in cuts(wire, [len(wire) - 5]) for piece in read(frames, part)]

@@ -19,8 +19,8 @@ from tests.core.helpers import KEY, xor
 Mask = Callable[[bytes | bytearray, bytes, int, int], bytes]
 
 keys = st.binary(min_size=4, max_size=4)
-# around the accelerator's threshold and the width of the compiled loop
-sizes = [*range(10), 62, 63, 64, 65, 66, 67, 68, 127, 128, 129, 1000, 4096, 70001]
+# around wsaccel's threshold and the blocks of the compiled loop
+sizes = [*range(10), *range(62, 69), *range(254, 260), 511, 512, 513, 4096, 70001]
 
 
 def load(file: str = "mask.py") -> ModuleType:
@@ -55,6 +55,10 @@ WAYS = {
     "bytes": load("mask.so").mask,
 }
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+def test_the_compiled_twin_has_its_c_types_or_its_loop_would_be_slower_than_none() -> None:
+    assert hasattr(installed, "_xor") != installed.COMPILED  # a C function is not to be seen
 
 
 @every_way

@@ -209,7 +209,8 @@ def test_reader_lets_the_rest_of_a_message_pass_when_told_to_skip_it(opcode: int
     assert messages.buffered() == 0
     assert messages.add(frame(CONTINUATION, b"unseen", False)) is None
     assert messages.buffered() == 0
-    assert read(messages, [frame(CONTINUATION, b"unseen"), frame(BINARY, b"next")]) == [b"next"]
+    rest = [frame(CONTINUATION, b"unseen"), frame(BINARY, b"next"), *fragments(TEXT, b"last", [2])]
+    assert read(messages, rest) == [b"next", "last"]
 
 
 # Writing

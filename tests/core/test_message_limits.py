@@ -31,6 +31,16 @@ def test_reader_counts_each_message_on_its_own() -> None:
     assert read(reader(3, 2), 5 * fragments(BINARY, b"abc", [1])) == 5 * [b"abc"]
 
 
+def test_reader_with_limits_of_0_takes_empty_messages_of_one_frame_alone() -> None:
+    assert reader(0, 0).add(frame(BINARY)) == b""
+    assert read(reader(0), fragments(BINARY, b"", [0])) == [b""]
+    for message in (frame(BINARY, b"x"), head(BINARY, 1), frame(BINARY, deflated(b"x"), rsv1=True)):
+        with pytest.raises(MessageTooBig):
+            reader(0).add(message)
+    with pytest.raises(ProtocolError, match="a message in more than 0 frames"):
+        reader(0, 0).add(frame(BINARY, b"", False))
+
+
 def test_reader_without_max_size_takes_any() -> None:
     messages = reader(None)
     assert messages.add(head(BINARY, 2**63 - 1)) is None

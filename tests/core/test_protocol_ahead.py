@@ -83,6 +83,15 @@ def test_side_wants_no_more_of_a_large_message_than_64_kib(side: Side, text: byt
 
 
 @both_sides
+def test_side_says_how_many_bytes_it_holds_of_whatever_kind(side: Side) -> None:
+    protocol = Protocol(side)
+    read_ahead(protocol, frame_to(side, BINARY, bytes(1000)) + frame_to(side, TEXT, b"100 ", False))
+    before = protocol.buffered()
+    read_ahead(protocol, frame_to(side, PING, bytes(9))[:-1])
+    assert (before, protocol.buffered()) == (1004, 1004 + len(frame_to(side, PING, bytes(8))))
+
+
+@both_sides
 def test_side_keeps_little_of_many_messages_that_inflate_much(side: Side) -> None:
     protocol = Protocol(side, deflate=AGREED._replace(client_no_context_takeover=True,
                                                       server_no_context_takeover=True))  # fmt: skip

@@ -156,6 +156,9 @@ class Conversation(RuleBasedStateMachine):
         protocol.frames_this_turn = 0
         protocol.read_ahead()
         assert before <= protocol.queued() <= max(before, AHEAD_MESSAGES)
+        if protocol.close_sent and self.peer(side).protocol.close_sent and not protocol.eof:
+            # whoever sent a close frame sees the answer, whatever it has not received
+            assert protocol.state == State.CLOSED or protocol.frames_this_turn == TURN
 
     # What holds
 

@@ -83,6 +83,16 @@ def test_side_that_gives_up_still_has_what_it_read_ahead_but_not_what_it_held(si
 
 
 @both_sides
+def test_side_that_gives_up_after_keeping_all_loses_nothing_that_had_arrived(side: Side) -> None:
+    protocol = Protocol(side)
+    protocol.receive_data(50 * frame_to(side, TEXT, b"before"))
+    protocol.keep_all()
+    assert protocol.state == State.OPEN
+    protocol.abort(1011, "enough")
+    assert receive(protocol, frame_to(side, TEXT, b"after")) == 50 * ["before"]
+
+
+@both_sides
 def test_side_that_is_closed_stays_so(side: Side) -> None:
     protocol = Protocol(side)
     receive(protocol, frame_to(side, CLOSE, closing(1000)))

@@ -6,7 +6,7 @@ import pytest
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side, State
 from geventws.core.errors import ProtocolError
-from geventws.core.protocol import MAX_SIZE, Protocol
+from geventws.core.protocol import Protocol
 from tests.core.helpers import (
     KEY,
     Raw,
@@ -100,32 +100,3 @@ def test_side_fails_1007_at_the_first_impossible_byte_of_a_frame_still_arriving(
     assert protocol.state == State.OPEN
     assert receive(protocol, arrived[-1:]) == []
     assert verdict(protocol)[0] == 1007
-
-
-@both_sides
-@pytest.mark.parametrize(
-    ("max_size", "declared", "closed"),
-    [(10, 10, 0), (10, 11, 1009), (None, 2**63 - 1, 0), (MAX_SIZE, MAX_SIZE + 1, 1009)],
-)
-def test_side_fails_1009_when_a_frame_says_that_it_is_over_max_size(
-    side: Side, max_size: int | None, declared: int, closed: int
-) -> None:
-    protocol = Protocol(side, max_size)
-    assert receive(protocol, raw_head(BINARY, declared, KEY if side == Side.SERVER else b"")) == []
-    assert protocol.close_code == closed
-
-
-@both_sides
-@pytest.mark.parametrize(
-    ("max_size", "given", "limit"),
-    [(MAX_SIZE, None, 4096), (1, None, 1024), (MAX_SIZE, 2, 2), (None, 2, 2), (None, None, 9999)],
-)
-def test_side_takes_as_many_fragments_as_it_was_told_or_fit_max_size(
-    side: Side, max_size: int | None, given: int | None, limit: int
-) -> None:
-    protocol = Protocol(side, max_size, given)
-    receive(protocol, frame_to(side, BINARY, b"", False))
-    receive(protocol, (limit - 1) * frame_to(side, CONTINUATION, b"", False))
-    assert protocol.state == State.OPEN
-    receive(protocol, frame_to(side, CONTINUATION, b"", False))
-    assert protocol.close_code == (0 if limit == 9999 else 1008)
