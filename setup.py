@@ -23,6 +23,10 @@ COMPILED = [
     "geventws.core.frame",
     "geventws.core.message",
     "geventws.core.protocol",
+    "geventws.sending",
+    "geventws.connection",
+    "geventws.attending",
+    "geventws.callbacks",
     "geventws.websocket",
     "geventws.transport",
 ]

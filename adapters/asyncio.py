@@ -24,7 +24,7 @@ logger = logging.getLogger("geventws")
 
 
 async def connect(
-    uri: str,
+    url: str,
     *,
     subprotocols: Sequence[str] = (),
     headers: HeaderItems = (),
@@ -32,9 +32,9 @@ async def connect(
     ssl: SSLContext | None = None,
     **options: Unpack[OptionArguments],
 ) -> AsyncWebSocket:
-    """Connect to the server at *uri* and return the open connection. See geventws.connect()."""
+    """Connect to the server at *url* and return the open connection. See geventws.connect()."""
     settings = Options(**options)
-    where = parse_uri(uri)
+    where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")
     opening = Opening(

@@ -145,7 +145,7 @@ class ThreadedWebSocket(WebSocket):
 
 
 def connect(
-    uri: str,
+    url: str,
     *,
     subprotocols: Sequence[str] = (),
     headers: HeaderItems = (),
@@ -153,12 +153,12 @@ def connect(
     ssl: SSLContext | None = None,
     **options: Unpack[OptionArguments],
 ) -> ThreadedWebSocket:
-    """Connect to the server at *uri* and return the open connection. See geventws.connect().
+    """Connect to the server at *url* and return the open connection. See geventws.connect().
 
     The addresses of a name are tried in turn, each for its share of what is left of open_timeout.
     """
     settings = Options(**options)
-    where = parse_uri(uri)
+    where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")
     opening = Opening(

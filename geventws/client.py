@@ -1,6 +1,6 @@
 """connect(): from an address to an open connection (RFC 6455 4.1).
 
-uri -> TCP -> TLS -> the opening handshake -> WebSocket
+url -> TCP -> TLS -> the opening handshake -> WebSocket
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ W = TypeVar("W", bound=WebSocket)
 
 @overload
 def connect(
-    uri: str,
+    url: str,
     *,
     subprotocols: Sequence[str] = ...,
     headers: HeaderItems = ...,
@@ -42,7 +42,7 @@ def connect(
 ) -> WebSocket: ...
 @overload
 def connect(
-    uri: str,
+    url: str,
     *,
     handler: type[W],
     subprotocols: Sequence[str] = ...,
@@ -53,7 +53,7 @@ def connect(
     **options: Unpack[OptionArguments],
 ) -> W: ...
 def connect(
-    uri: str,
+    url: str,
     *,
     handler: type[WebSocket] = WebSocket,
     subprotocols: Sequence[str] = (),
@@ -63,10 +63,10 @@ def connect(
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> WebSocket:
-    """Connect to the server at *uri* and return the open connection. Only the caller waits.
+    """Connect to the server at *url* and return the open connection. Only the caller waits.
 
     Args:
-        uri: ws://, wss://, or ws+unix:///path/of/socket[:/path], wss+unix.
+        url: ws://, wss://, or ws+unix:///path/of/socket[:/path], wss+unix.
         handler: a subclass of WebSocket in the callback style; its callbacks begin to run.
         subprotocols: what to offer, the most wanted first.
         headers: more headers for the request, as a mapping or pairs.
@@ -76,7 +76,7 @@ def connect(
         **options: see Options.
 
     Raises:
-        InvalidURI: *uri* is no address of a WebSocket server.
+        InvalidURI: *url* is no address of a WebSocket server.
         OSError: there is no such host, nobody listens, or TLS failed (ssl.SSLError).
         TimeoutError: open_timeout was up; it names the phase that took too long.
         Rejected: the server answered something else than 101.
@@ -84,7 +84,7 @@ def connect(
         TypeError, ValueError: an argument is wrong; nothing was sent.
     """
     settings = Options(**options)
-    where = parse_uri(uri)
+    where = parse_uri(url)
     _check(handler, ssl, source_address, where)
     opening = Opening(
         where.authority,

@@ -123,13 +123,10 @@ class Connection(Sending):
                 if self._told is not None:  # there may be room in the read-ahead now
                     self._tell()
                 return found
-            if protocol.frames_this_turn >= TURN:
-                self._breathe()
-            elif protocol.state == State.CLOSED:
+            if protocol.state == State.CLOSED:
                 self._end()
                 raise protocol.closed_error()
-            else:
-                self._more(deadline, False)
+            self._more(deadline, False)
 
     def _until(self, done: Callable[[], bool], deadline: float | None) -> None:
         """Read for others until *done*; messages go to the read-ahead as far as it has room."""
@@ -142,15 +139,18 @@ class Connection(Sending):
             if protocol.state == State.CLOSED:
                 self._end()
                 raise protocol.closed_error()
-            if protocol.frames_this_turn >= TURN:
-                self._breathe()
-            else:
-                self._more(deadline, True)
+            self._more(deadline, True)
 
     def _more(self, deadline: float | None, for_others: bool) -> None:
-        """Get more bytes into the protocol, or wait while another caller does that."""
+        """Get more bytes into the protocol, or wait while another caller does that.
+
+        When the protocol has not looked at all that is here, others run instead.
+        """
         if deadline is not None and monotonic() > deadline + GRACE:
             raise TimeoutError("nothing arrived in time")
+        if self._protocol.frames_this_turn >= TURN:
+            self._breathe()
+            return
         if (
             self._reading
             or self._parked is not None

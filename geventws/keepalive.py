@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Final
+
+SIZE: Final = 4  # bytes of a payload: the number of its ping
 
 
 class Keepalive:
@@ -37,7 +40,7 @@ class Keepalive:
     def begin(self, now: float) -> bytes:
         """Return the payload of a new ping."""
         self._count += 1
-        payload = self._count.to_bytes(4, "big")
+        payload = self._count.to_bytes(SIZE, "big")
         if self._out is None:
             self._out = {}
         self._out[payload] = now
@@ -62,13 +65,17 @@ class Keepalive:
         self.signs = signs
 
     def pong(self, payload: bytes, now: float) -> None:
-        """Take note of a pong; it answers the pings before its own too (RFC 6455 5.5.3)."""
-        if self._out is None or payload not in self._out:
+        """Take note of a pong; it answers the pings before its own too (RFC 6455 5.5.3).
+
+        So does one whose own ping is waited for no more: the peer may have answered no other.
+        """
+        if len(payload) != SIZE or not 0 < int.from_bytes(payload, "big") <= self._count:
             return
-        self.latency = now - self._out[payload]
         self.pong_by = inf
-        later = list(self._out)[list(self._out).index(payload) + 1 :]
-        self._out = {each: self._out[each] for each in later} or None
+        if self._out is not None:
+            if payload in self._out:
+                self.latency = now - self._out[payload]
+            self._out = {each: at for each, at in self._out.items() if each > payload} or None
 
     def waits_for(self, payload: bytes) -> bool:
         """Return whether the ping with *payload* has no pong yet."""

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 from geventws.core.errors import InvalidURI
 
 PORTS: Final = {"ws": 80, "wss": 443}
-_BAD_HOST: Final = "uri: no valid host and port (RFC 3986 3.2)"
+_BAD_HOST: Final = "url: no valid host and port (RFC 3986 3.2)"
 # RFC 3986 3.3 and 3.4, and the percent sign, which a caller has used for its own encoding
 _SAFE: Final = "/?!$&'()*+,;=:@-._~%"
 _unfit = re.compile(r"[\x00-\x20\x7f]").search
@@ -56,24 +56,24 @@ def parse_uri(uri: str) -> URI:
         TypeError: *uri* is no str.
     """
     if not isinstance(uri, str):
-        raise TypeError(f"uri: a str, not {type(uri).__name__}")
+        raise TypeError(f"url: a str, not {type(uri).__name__}")
     if _unfit(uri):
-        raise InvalidURI("uri: a space or control character (RFC 3986 2)")
+        raise InvalidURI("url: a space or control character (RFC 3986 2)")
     try:
         parts = urlsplit(uri)
     except ValueError:
         raise InvalidURI(_BAD_HOST) from None
     scheme, plus, family = parts.scheme.partition("+")
     if scheme not in PORTS or plus + family not in ("", "+unix"):
-        raise InvalidURI("uri: a scheme other than ws, wss, ws+unix, wss+unix (RFC 6455 3)")
+        raise InvalidURI("url: a scheme other than ws, wss, ws+unix, wss+unix (RFC 6455 3)")
     if "#" in uri:
-        raise InvalidURI("uri: a fragment, which WebSocket addresses cannot have (RFC 6455 3)")
+        raise InvalidURI("url: a fragment, which WebSocket addresses cannot have (RFC 6455 3)")
     return _unix(parts, scheme) if family else _tcp(parts, scheme)
 
 
 def _tcp(parts: SplitResult, scheme: str) -> URI:
     if "@" in parts.netloc:
-        raise InvalidURI("uri: credentials; give them in an Authorization header instead")
+        raise InvalidURI("url: credentials; give them in an Authorization header instead")
     found = _match_authority(parts.netloc)
     if found is None:
         raise InvalidURI(_BAD_HOST)
@@ -90,18 +90,18 @@ def _unix(parts: SplitResult, scheme: str) -> URI:
     encoded, _, target = parts.path.partition(":")
     path = unquote_to_bytes(encoded)
     if parts.netloc or not path.startswith(b"/") or b"\0" in path:
-        raise InvalidURI("uri: a unix socket's is ws+unix:///path/of/socket[:/path]")
+        raise InvalidURI("url: a unix socket's is ws+unix:///path/of/socket[:/path]")
     target = _target(target or "/", parts.query)
     return URI(scheme == "wss", "localhost", PORTS[scheme], target, os.fsdecode(path))
 
 
 def _target(path: str, query: str) -> str:
     if not path.startswith("/"):
-        raise InvalidURI("uri: a path that does not begin with a slash (RFC 3986 3.3)")
+        raise InvalidURI("url: a path that does not begin with a slash (RFC 3986 3.3)")
     try:
         return quote(f"{path}?{query}" if query else path, safe=_SAFE)
     except UnicodeEncodeError:
-        raise InvalidURI("uri: a lone surrogate, which UTF-8 has no bytes for") from None
+        raise InvalidURI("url: a lone surrogate, which UTF-8 has no bytes for") from None
 
 
 def _ascii(name: str) -> str:

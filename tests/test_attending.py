@@ -148,7 +148,7 @@ def test_late_pong_of_an_earlier_ping_shows_that_the_peer_lives(quick: Watch) ->
     [(_, first)] = quick.heard()
     quick.at(12)
     quick.partner.say(PONG, first)
-    assert [age for age in range(13, 40) if quick.at(age) is None] == []
+    assert [age for age in range(13, 36) if quick.at(age) is None] == []
 
 
 def test_pings_do_not_gather_while_the_peer_takes_nothing(watched: Watch) -> None:

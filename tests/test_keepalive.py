@@ -37,7 +37,7 @@ def test_pong_answers_the_pings_before_its_own_and_none_after() -> None:
     assert [keepalive.waits_for(each) for each in (first, second, third)] == [False, False, True]
 
 
-@pytest.mark.parametrize("payload", [b"", b"unasked", b"\x00\x00\x00\x02"])
+@pytest.mark.parametrize("payload", [b"", b"unasked", bytes(4), b"\x00\x00\x00\x02"])
 def test_pong_that_nobody_asked_for_changes_nothing(payload: bytes) -> None:
     keepalive = Keepalive(20, 10, 0.0)
     keepalive.pong(payload, 1.0)
@@ -61,6 +61,17 @@ def test_ping_that_is_forgotten_is_waited_for_no_more() -> None:
     keepalive.forget(second)
     keepalive.pong(second, 1.0)
     assert keepalive.latency is None
+
+
+def test_pong_to_a_forgotten_ping_answers_those_before_it() -> None:
+    keepalive = Keepalive(20, 10, 0.0)
+    regular = keepalive.begin_regular(20.0, 0)
+    first, second, third = [keepalive.begin(21.0) for _ in range(3)]
+    keepalive.forget(second)
+    keepalive.pong(second, 22.0)
+    waited_for = [keepalive.waits_for(each) for each in (regular, first, second, third)]
+    assert waited_for == [False, False, False, True]
+    assert (keepalive.pong_by, keepalive.latency) == (inf, None)
 
 
 def test_pings_more_often_than_the_timeout_do_not_put_it_off() -> None:

@@ -21,7 +21,7 @@ def test_module_is_the_program() -> None:
 def test_module_returns_the_status() -> None:
     done = run("connect", "http://a")
     assert (done.status, done.out) == (1, b"")
-    assert done.err.startswith(b"geventws: uri: a scheme other than ws")
+    assert done.err.startswith(b"geventws: url: a scheme other than ws")
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such-option"]])
@@ -54,7 +54,7 @@ def test_arguments_are_those_of_the_process(monkeypatch: pytest.MonkeyPatch) -> 
         (TimeoutError("the TCP handshake took longer"), "the TCP handshake took longer"),
         (TimeoutError(), "TimeoutError"),
         (ssl.SSLError(1, "bad certificate"), "bad certificate"),
-        (InvalidURI("uri: bad"), "uri: bad"),
+        (InvalidURI("url: bad"), "url: bad"),
         (ConnectionClosed(1000, "bye\x1b[2J\n", True), "connection closed: 1000 bye\\x1b[2J"),
         (Rejected(404, (), b""), "the server answered 404 Not Found"),
         (Rejected(403, (), b"  go away\r\nnow\r\n"), "the server answered 403 Forbidden: go away"),

@@ -130,14 +130,14 @@ UNIX = "a unix socket's is"
     ],
 )
 def test_uri_is_refused(uri: str, why: str) -> None:
-    with pytest.raises(InvalidURI, match=f"^uri: .*{why}") as caught:
+    with pytest.raises(InvalidURI, match=f"^url: .*{why}") as caught:
         parse_uri(uri)
     assert isinstance(caught.value, ValueError)
 
 
 @pytest.mark.parametrize("uri", [None, b"ws://a", 5])
 def test_uri_that_is_no_str_is_refused(uri: Any) -> None:
-    with pytest.raises(TypeError, match=f"^uri: a str, not {type(uri).__name__}$"):
+    with pytest.raises(TypeError, match=f"^url: a str, not {type(uri).__name__}$"):
         parse_uri(uri)
 
 

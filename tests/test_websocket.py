@@ -189,7 +189,7 @@ def test_receive_times_out_and_loses_nothing(raw: tuple[WebSocket, RawPeer]) -> 
     peer.send(TEXT, b"half ", fin=False)
     with pytest.raises(TimeoutError):
         server.receive(timeout=0.1)
-    assert 0.099 < monotonic() - start < 0.2
+    assert 0.099 < monotonic() - start < 0.4
     peer.send(CONTINUATION, b"whole")
     assert server.receive(timeout=5) == "half whole"
 
@@ -218,7 +218,7 @@ def test_receive_times_out_under_a_flood_of_pings(raw: tuple[WebSocket, RawPeer]
     start = monotonic()
     with pytest.raises(TimeoutError):
         server.receive(timeout=0.2)
-    assert monotonic() - start < 1
+    assert monotonic() - start < 2
     gevent.killall(floods)
 
 
@@ -350,7 +350,7 @@ def test_close_drops_a_peer_that_never_answers() -> None:
     server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
     start = monotonic()
     server.close()
-    assert 0.19 < monotonic() - start < 0.5
+    assert 0.19 < monotonic() - start < 2
     assert server.close_code == 1006
     peer.socket.close()
 
@@ -366,7 +366,7 @@ def test_close_drops_a_peer_that_sends_for_ever_and_never_answers() -> None:
     flooder = gevent.spawn(flood)
     start = monotonic()
     server.close()
-    assert 0.19 < monotonic() - start < 1
+    assert 0.19 < monotonic() - start < 2
     flooder.kill()
     peer.socket.close()
 

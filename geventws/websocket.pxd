@@ -1,0 +1,13 @@
+# C types for websocket.py; nothing here may change what that file says.
+from geventws.callbacks cimport Callbacks
+
+cdef class WebSocket(Callbacks):
+    cdef public object _receiving
+    cdef public object environ
+    cdef public object extensions
+    cdef public object request
+    cdef public object state
+    cdef public object subprotocol
+
+cdef class EchoWebSocket(WebSocket):
+    pass
