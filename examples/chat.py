@@ -1,7 +1,7 @@
 """A chat in one room per path: what one says, all in the room hear.
 
-    python examples/chat.py          then open two terminals:
-    geventws connect ws://127.0.0.1:9000/tea
+python examples/chat.py          then open two terminals:
+geventws connect ws://127.0.0.1:9000/tea
 """
 
 from __future__ import annotations

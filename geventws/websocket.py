@@ -31,7 +31,7 @@ class Stats(NamedTuple):
 
     messages_received: int
     messages_sent: int
-    bytes_received: int  # payloads, as the application sees them
+    bytes_received: int  # payloads, text as UTF-8, before compression
     bytes_sent: int
     wire_received: int  # frames, as the network sees them
     wire_sent: int

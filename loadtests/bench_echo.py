@@ -66,4 +66,4 @@ if __name__ == "__main__":
         pairs = [(ours(bytes(size)), bare(bytes(size))) for _ in range(ROUNDS)]
         ratio = sorted(a / b for a, b in pairs)[ROUNDS // 2]
         cost = min(a for a, _ in pairs) / COUNT * 1e6
-        print(f"{size:>8} bytes: {cost:6.1f} us of processor per round trip, {ratio:.2f} x bare sockets")
+        print(f"{size:>8} bytes: {cost:6.1f} us per round trip, {ratio:.2f} x bare sockets")

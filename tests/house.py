@@ -16,11 +16,45 @@ CORE = [
     *("codes", "errors", "mask", "frame", "headers"),
     *("deflate", "message", "handshake", "protocol"),
 ]
-HOUSE = """
-version interfaces options keepalive backlog sending connection attending callbacks outbox sockets
-websocket awaiting upgrader limits uri opening transport workers care tls dial client manager
-acceptor handling upgradable wsgi stream pywsgi server memory testing demo extras cli __main__
-""".split()
+HOUSE = [
+    "version",
+    "interfaces",
+    "options",
+    "keepalive",
+    "backlog",
+    "sending",
+    "connection",
+    "attending",
+    "callbacks",
+    "outbox",
+    "sockets",
+    "websocket",
+    "awaiting",
+    "upgrader",
+    "limits",
+    "uri",
+    "opening",
+    "transport",
+    "workers",
+    "care",
+    "tls",
+    "dial",
+    "client",
+    "manager",
+    "acceptor",
+    "handling",
+    "upgradable",
+    "wsgi",
+    "stream",
+    "pywsgi",
+    "server",
+    "memory",
+    "testing",
+    "demo",
+    "extras",
+    "cli",
+    "__main__",
+]
 DOORS_WITHOUT_GEVENT = ["threaded", "wsgiref", "cherrypy", "asyncio", "tornado"]
 DOORS = [
     *DOORS_WITHOUT_GEVENT,

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import gevent
 
+from geventws.care import Caretaker
+
 PATIENCE = 3.0  # seconds until what ends by itself must have ended
 STEP = 0.01  # seconds between two looks; most of what ends by itself does so at once
 
@@ -48,7 +50,13 @@ def _is_within(now: Census, before: Census) -> bool:
 
 def _greenlets() -> list[gevent.Greenlet[..., object]]:
     found = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet)]
-    return [each for each in found if not each.dead]
+    return [each for each in found if not each.dead and not _is_done(each)]
+
+
+def _is_done(greenlet: gevent.Greenlet[..., object]) -> bool:
+    """Return whether this is a caretaker's with nobody left: it ends within a quarter second."""
+    keeper = getattr(getattr(greenlet, "_run", None), "__self__", None)
+    return isinstance(keeper, Caretaker) and not len(keeper)
 
 
 def _listing() -> str:

@@ -37,7 +37,9 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 PAGES_WITH_CODE = [
-    page for page in PAGES if any(block.language in ("python", "console") for block in blocks_of(page))
+    page
+    for page in PAGES
+    if any(block.language in ("python", "console") for block in blocks_of(page))
 ]
 
 
@@ -53,7 +55,7 @@ def wait_until_listening() -> None:
 
 
 class Reader:
-    """Somebody who tries a page from top to bottom, with a second terminal where it asks for one."""
+    """Somebody who tries a page from top to bottom, with a second terminal where it asks so."""
 
     def __init__(self, page: Path) -> None:
         self._page = page
@@ -65,7 +67,9 @@ class Reader:
         try:
             for block in blocks_of(self._page):
                 if re.search("geventws serve|make run", block.text):
-                    self._other_terminal = geventws.serve(geventws.EchoWebSocket, ("127.0.0.1", PORT))
+                    self._other_terminal = geventws.serve(
+                        geventws.EchoWebSocket, ("127.0.0.1", PORT)
+                    )
                     self._other_terminal.start()
                 elif block.language == "python":
                     self._run_python(block)
@@ -98,7 +102,11 @@ def run_console(block: Block) -> None:
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         shell = subprocess.Popen(
-            command, shell=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": places}
+            command,
+            shell=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PATH": places},
         )
         output, _ = gevent.get_hub().threadpool.apply(shell.communicate, (None, 30))
         assert (output, shell.returncode) == (expected, 0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from time import monotonic
+from typing import Any
 
 import gevent
 import pytest
@@ -154,7 +155,7 @@ def test_write_waits_for_what_was_posted_before(kind: Kind) -> None:
 def test_write_goes_both_ways_at_once(kind: Kind) -> None:
     one, other = ends(kind, SMALL)
     data = BIG * 4
-    writers = [gevent.spawn(each.write, [data], None) for each in (one, other)]
+    writers: list[Any] = [gevent.spawn(each.write, [data], None) for each in (one, other)]
     readers = [gevent.spawn(read_all, each, len(data)) for each in (one, other)]
     gevent.joinall([*writers, *readers], timeout=10, raise_error=True)
     assert [reader.value == data for reader in readers] == [True, True]
@@ -174,7 +175,8 @@ def test_write_lets_others_run_beside_a_peer_that_reads_at_once() -> None:
     writer = gevent.spawn(one.write, [BIG * 8], None)
     counter = gevent.spawn(count)
     read_all(other, len(BIG) * 8)
-    gevent.joinall([writer, counter], timeout=5, raise_error=True)
+    both: list[Any] = [writer, counter]
+    gevent.joinall(both, timeout=5, raise_error=True)
     assert rounds > 10
     drop(one, other)
 

@@ -1,4 +1,4 @@
-"""The protocol: bytes in, bytes out; no sockets, no greenlets, no clock. Read its files in this order:
+"""The protocol: bytes in, bytes out; no sockets, no greenlets, no clock. In reading order:
 
 codes      opcodes and close codes, and which of them may be sent            RFC 6455 5.2, 7.4
 errors     every exception the library raises, in one tree
@@ -10,6 +10,6 @@ message    frames <-> messages: fragments, inflating, UTF-8, limits          RFC
 handshake  the opening handshake, both sides                                 RFC 6455 4
 protocol   messages <-> the conversation: pings, the closing handshake       RFC 6455 5.5, 6, 7
 
-Each file imports the standard library and files above it in this list, nothing else; mask alone also
-looks for wsaccel.
+Each file imports the standard library and files above it in this list, nothing else; mask alone
+also looks for wsaccel.
 """

@@ -15,6 +15,7 @@ cdef class MessageReader:
     cdef long long _size
     cdef bint _skip
     cdef Py_ssize_t _valid
+    cdef public long long bytes
     cdef public bint streaming
 
     cpdef add(self, Frame frame)

@@ -45,6 +45,7 @@ class MessageReader:
         "_size",
         "_skip",
         "_valid",
+        "bytes",
         "streaming",
     )
 
@@ -54,6 +55,7 @@ class MessageReader:
         self._max_size = -1 if max_size is None else max_size
         self._max_fragments = -1 if max_fragments is None else max_fragments
         self._inflater = inflater
+        self.bytes = 0  # of payloads so far, inflated
         self.streaming = False  # hand on what is here of a message, before it is whole
         # the message that is arriving
         self._opcode = 0
@@ -119,6 +121,7 @@ class MessageReader:
         payload = frame.payload
         if len(payload) > self._max_size >= 0:
             raise self._too_big()
+        self.bytes += len(payload)
         if frame.opcode != TEXT:
             return payload
         try:
@@ -152,6 +155,7 @@ class MessageReader:
             room = None if limit < 0 else limit - self._size
             data = self._inflater.inflate(data, room, frame.fin)
         self._size += len(data)
+        self.bytes += len(data)
         self._buffer += data
         if self._opcode == TEXT:
             self._validate()

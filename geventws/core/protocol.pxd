@@ -23,7 +23,6 @@ cdef class Protocol:
     cdef public object close_reason
     cdef public object error
     cdef public long long messages_received
-    cdef public long long bytes_received
     cdef public long long wire_received
     cdef public long long pings_received
 

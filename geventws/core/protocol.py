@@ -86,7 +86,6 @@ class Protocol:
         self.error: BaseException | None = None
         # counters
         self.messages_received = 0
-        self.bytes_received = 0  # payloads of messages, as the application sees them
         self.wire_received = 0
         self.pings_received = 0
 
@@ -248,7 +247,6 @@ class Protocol:
         message = self._messages.add(frame)
         if message is not None:
             self.messages_received += frame.fin
-            self.bytes_received += len(message)
         return message
 
     def _control(self, frame: Frame) -> None:
@@ -350,6 +348,11 @@ class Protocol:
         """Return, once, the buffers to write, in order; an empty list when there is nothing."""
         self._send_pong()
         return self.writer.take()
+
+    @property
+    def bytes_received(self) -> int:
+        """The bytes of data frames' payloads so far, inflated."""
+        return self._messages.bytes
 
     def has_data(self) -> bool:
         """Return whether data_to_send() has something."""

@@ -93,7 +93,7 @@ class Chat:
         self._leave(ws, person)
         person.name, person.room = free_name(name, self._names(room)), room
         self._manager.join_room(ws, room)
-        # Nothing yields until the welcome is on its way, so whatever is said from now on follows it.
+        # Nothing yields until the welcome is on its way: whatever is said from now on follows it.
         here = {"room": room, "you": person.name, "people": self._names(room)}
         ws.send(encode("welcome", **here, rooms=self._rooms(), history=list(history)))
         self._tell(room, "joined", ws, name=person.name)

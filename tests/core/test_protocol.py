@@ -237,7 +237,7 @@ def test_both_sides_count_the_same() -> None:
     carry(client, server)
     assert (client.writer.messages, client.writer.bytes, client.writer.wire) == (2, 10, 38)
     assert (server.messages_received, server.wire_received, server.pings_received) == (2, 38, 1)
-    assert server.bytes_received == 9  # as the application sees them: "ä" is one character
+    assert server.bytes_received == 10  # "ä" takes two
 
 
 # Violations

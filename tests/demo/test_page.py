@@ -18,6 +18,7 @@ from geventws.demo import demo_handler, pages
 def port() -> Iterator[int]:
     server = geventws.serve(demo_handler, ("127.0.0.1", 0), process_request=pages)
     server.start()
+    assert server.server_port is not None
     yield server.server_port
     server.stop()
 
