@@ -38,7 +38,7 @@ DIRECTIVES = {
     "wraparound": False,
 }
 
-REQUIRED = ["gevent>=24.11.1", "greenlet>=3.1", "zope.interface>=7.0"]
+REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.interface>=7.0"]
 
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {

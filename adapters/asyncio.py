@@ -14,7 +14,7 @@ from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Accepted, Opening, Request, Response, refusal
 from geventws.core.headers import HeaderItems
 from geventws.opening import PHASE, Reading, late, read_request, read_response
-from geventws.options import OptionArguments, Options
+from geventws.options import OptionArguments, Options, options_of
 from geventws.upgrader import UpgradeArguments, Upgrader
 from geventws.uri import URI, parse_uri
 
@@ -33,7 +33,7 @@ async def connect(
     **options: Unpack[OptionArguments],
 ) -> AsyncWebSocket:
     """Connect to the server at *url* and return the open connection. See geventws.connect()."""
-    settings = Options(**options)
+    settings = options_of(options)
     where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")

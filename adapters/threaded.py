@@ -26,7 +26,7 @@ from geventws.core.handshake import Accepted, Opening, Request, Response, refusa
 from geventws.core.headers import HeaderItems
 from geventws.core.protocol import Protocol
 from geventws.opening import drive, late, left, open_client, read_request
-from geventws.options import OptionArguments, Options
+from geventws.options import OptionArguments, Options, options_of
 from geventws.sockets import SocketTransport
 from geventws.upgrader import UpgradeArguments, Upgrader, finish, is_callback_style
 from geventws.uri import URI, parse_uri
@@ -157,7 +157,7 @@ def connect(
 
     The addresses of a name are tried in turn, each for its share of what is left of open_timeout.
     """
-    settings = Options(**options)
+    settings = options_of(options)
     where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")

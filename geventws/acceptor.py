@@ -24,6 +24,7 @@ from greenlet import getcurrent
 from geventws.core.handshake import Response
 from geventws.limits import Admission, Limits
 from geventws.manager import Manager
+from geventws.options import seconds
 from geventws.tls import check_context, wrap
 from geventws.transport import Transport
 
@@ -84,6 +85,8 @@ class Acceptor(StreamServer):
 
     def _prepare(self, limits: Limits | None, open_timeout: float | None) -> None:
         """Set up what this class adds; before __init__ of the others."""
+        if not isinstance(limits, Limits | None):
+            raise TypeError("limits: a Limits or None")
         self.manager = Manager()
         self._admission = Admission(limits or Limits())
         self._open_timeout = open_timeout
@@ -257,14 +260,19 @@ class Acceptor(StreamServer):
             self._end(self.stop_timeout if timeout is None else timeout, 0.0)
 
     def _end(self, timeout: float, jitter: float | None) -> None:
-        over_by = monotonic() + timeout
+        over_by = monotonic() + seconds(timeout, or_none="")
+        if jitter is not None:
+            seconds(jitter, "jitter")
         self.close()
         gevent.killall(self._greenlets(waiting=True), block=False)
         self.manager.drain(timeout, jitter)
         gevent.joinall(self._greenlets(), timeout=max(over_by - monotonic(), 0.0))
-        gevent.killall(self._greenlets(), timeout=KILL_TIMEOUT)
-        for arrival in list(self._arrivals):  # of greenlets that were killed before they began
+        left = self._greenlets()
+        gevent.killall(left, block=False)
+        # pywsgi reads on when it is killed: what waits for a socket ends only with that
+        for arrival in list(self._arrivals):
             self._depart(arrival)
+        gevent.joinall(left, timeout=KILL_TIMEOUT)
 
     def _greenlets(self, waiting: bool = False) -> list[Any]:
         me = getcurrent()
@@ -318,6 +326,12 @@ def linger(transport: Transport, arrival: Arrival) -> None:
 def late() -> Response:
     """Return what is answered when open_timeout is up."""
     return Response(408, body="the request was not complete in time (RFC 9110 15.5.9)\n")
+
+
+def check_backlog(backlog: object) -> None:
+    """Raise TypeError where *backlog* is no int."""
+    if isinstance(backlog, bool) or not isinstance(backlog, int):
+        raise TypeError("backlog: an int")
 
 
 def _remove_stale(path: str) -> None:

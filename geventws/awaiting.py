@@ -20,7 +20,7 @@ from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.core.handshake import Accepted, Request
 from geventws.core.protocol import TURN, Protocol
 from geventws.keepalive import Keepalive
-from geventws.options import Options
+from geventws.options import Options, seconds
 from geventws.websocket import QUIET, Data
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class AsyncWebSocket(asyncio.Protocol):
             raise ConcurrencyError("another task is receiving on this connection")
         self._receiving = True
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(None if timeout is None else seconds(timeout)):
                 return await self._until(self._protocol.next_message)
         finally:
             self._receiving = False
@@ -246,10 +246,11 @@ class AsyncWebSocket(asyncio.Protocol):
             TimeoutError: no pong came within *timeout* seconds; the connection is still good.
         """
         start = monotonic()
+        limit = asyncio.timeout(None if timeout is None else seconds(timeout))
         payload = self._keepalive.begin(start)
         try:
             self._protocol.send_ping(payload)
-            async with asyncio.timeout(timeout):
+            async with limit:
                 await self._until(lambda: not self._keepalive.waits_for(payload) or None)
         finally:
             self._keepalive.forget(payload)

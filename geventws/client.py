@@ -19,7 +19,7 @@ from geventws.core.headers import HeaderItems
 from geventws.core.protocol import Protocol
 from geventws.dial import check_source, dial, look_up, unix_address
 from geventws.opening import late, open_client
-from geventws.options import OptionArguments, Options
+from geventws.options import OptionArguments, Options, options_of
 from geventws.tls import check_context, default_context, wrap
 from geventws.transport import Transport
 from geventws.uri import URI, parse_uri
@@ -83,7 +83,7 @@ def connect(
         InvalidHandshake: the server's answer breaks a rule.
         TypeError, ValueError: an argument is wrong; nothing was sent.
     """
-    settings = Options(**options)
+    settings = options_of(options)
     where = parse_uri(url)
     _check(handler, ssl, source_address, where)
     opening = Opening(

@@ -27,7 +27,7 @@ from geventws.core.codes import (
 )
 from geventws.core.protocol import TURN, Protocol
 from geventws.keepalive import Keepalive
-from geventws.options import Options
+from geventws.options import Options, seconds
 from geventws.sending import Sending
 
 T = TypeVar("T")
@@ -86,10 +86,15 @@ class Connection(Sending):
         self._followers = tuple(each for each in self._followers if each != follower)
 
     def drop(self, code: int = GOING_AWAY, reason: str = "the connection is dropped") -> None:
-        """End the connection now, without waiting; the peer hears *code* if that goes at once."""
-        self._protocol.abort(ABNORMAL_CLOSURE, reason, None, code)
-        self._post()
-        self._drop()
+        """End the connection now, without waiting; the peer hears *code* if that goes at once.
+
+        A *code* that may not be sent is not told, and of *reason* no more than 123 bytes.
+        """
+        try:
+            self._protocol.abort(ABNORMAL_CLOSURE, reason, None, code)
+            self._post()
+        finally:  # whatever the arguments were
+            self._drop()
 
     def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         """Send a close frame without waiting for the peer's; then the caretaker sees to the end.
@@ -113,7 +118,7 @@ class Connection(Sending):
     def _await(self, take: Callable[[], T | None], timeout: float | None) -> T:
         """Return what *take* finds in the protocol, reading until it finds something."""
         protocol = self._protocol
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + seconds(timeout)
         if monotonic() - self._since > SHARE:
             self._breathe()
         while True:
@@ -230,8 +235,10 @@ class Connection(Sending):
 
     def _breathe(self) -> None:
         self._protocol.frames_this_turn = 0
-        self._transport.breathe()
-        self._since = monotonic()
+        try:
+            self._transport.breathe()
+        finally:  # who is interrupted has let others run as well
+            self._since = monotonic()
 
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""

@@ -54,6 +54,7 @@ class Admission:
         """Count a connection that was accepted; False, and nothing counted, where it must go."""
         counts = self._counts(address)
         if any(count.is_crowded() for count in counts):
+            self._forget(address)
             return False
         for count in counts:
             count.present += 1
@@ -78,6 +79,9 @@ class Admission:
         for count in self._counts(address):
             count.present -= 1
             count.admitted -= admitted
+        self._forget(address)
+
+    def _forget(self, address: Any) -> None:
         host = _host(address)
         if host in self._addresses and not self._addresses[host].present:
             del self._addresses[host]

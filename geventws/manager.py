@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import gevent
 from gevent.event import Event
 from zope.interface import classImplements
 
@@ -22,6 +21,8 @@ from geventws.core.codes import GOING_AWAY, POLICY_VIOLATION
 from geventws.core.frame import close_payload
 from geventws.core.message import encode
 from geventws.interfaces import IManager
+from geventws.options import seconds
+from geventws.transport import breathe
 from geventws.websocket import WebSocket
 
 BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
@@ -83,15 +84,19 @@ class Manager:
         return iter(list(self._connections))
 
     def __contains__(self, ws: object) -> bool:
-        return ws in self._connections
+        return _opened(ws) in self._connections
 
     # Members
 
     def add(self, ws: WebSocket) -> None:
         """Take *ws* in until it is over or removed; one that is over already is not taken in.
 
-        While drain() is at work, *ws* is closed with 1001.
+        While drain() is at work, *ws* is closed with 1001. A lazy one (see wsgi) is opened.
+
+        Raises:
+            TypeError: *ws* is no WebSocket.
         """
+        ws = _opened(ws)
         if ws in self._connections:
             return
         self._connections[ws] = None
@@ -102,6 +107,7 @@ class Manager:
 
     def remove(self, ws: WebSocket) -> None:
         """Let *ws* go, if it is here; it leaves every room."""
+        ws = _opened(ws)
         if ws not in self._connections:
             return
         ws.unfollow(self.remove)
@@ -113,6 +119,7 @@ class Manager:
 
     def join_room(self, ws: WebSocket, room: str) -> None:
         """Put *ws* into *room*; add() it where it is not here. One that is over joins nothing."""
+        ws = _opened(ws)
         self.add(ws)
         if ws in self._connections:
             self._rooms.setdefault(room, {})[ws] = None
@@ -120,6 +127,7 @@ class Manager:
 
     def leave_room(self, ws: WebSocket, room: str) -> None:
         """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
+        ws = _opened(ws)
         members = self._rooms.get(room, {})
         if ws not in members:
             return
@@ -136,7 +144,7 @@ class Manager:
 
     def rooms(self, ws: WebSocket) -> set[str]:
         """Return the rooms that *ws* is in."""
-        return set(self._rooms_of.get(ws, ()))
+        return set(self._rooms_of.get(_opened(ws), ()))
 
     # Broadcasting
 
@@ -164,7 +172,7 @@ class Manager:
         """
         frame, size = encode(message)
         whole = message if isinstance(message, str) else bytes(message)
-        spared = {exclude} if isinstance(exclude, WebSocket) else set(exclude)
+        spared = {_opened(ws) for ws in ([exclude] if _is_one(exclude) else exclude)}
         result = Result([], [], [], [])
         with self._in_turn():
             members = self._connections if room is None else self._rooms.get(room, ())
@@ -227,7 +235,7 @@ class Manager:
     def _share(self) -> None:
         """Let others run now and then."""
         if monotonic() - self._since > SHARE:
-            gevent.sleep(0)
+            breathe()
             self._since = monotonic()
 
     # Closing
@@ -254,8 +262,8 @@ class Manager:
         once; None is a tenth of *timeout*, at most 1. Connections added meanwhile are closed too.
         Whoever is left when *timeout* is up is dropped. Returns as soon as nobody is left.
         """
-        spread = min(1.0, timeout / 10) if jitter is None else jitter
-        over_by = monotonic() + timeout
+        over_by = monotonic() + seconds(timeout, or_none="")
+        spread = min(1.0, timeout / 10) if jitter is None else seconds(jitter, "jitter")
         self._draining = True
         try:
             self._close_one_by_one(min(spread, timeout))
@@ -267,7 +275,7 @@ class Manager:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until every connection is closed; return False when *timeout* is up before that."""
-        return bool(self._empty.wait(timeout))
+        return bool(self._empty.wait(None if timeout is None else seconds(timeout)))
 
     def _close_one_by_one(self, spread: float) -> None:
         connections = list(self)
@@ -282,10 +290,21 @@ class Manager:
 
     def _drop_all(self) -> None:
         with self._fairly():
-            while self._connections:
-                for ws in self:
-                    ws.drop(GOING_AWAY, "not closed in time")
-                    self._share()
+            for ws in self:
+                ws.drop(GOING_AWAY, "not closed in time")
+                self._share()
+
+
+def _is_one(ws: Any) -> bool:
+    return isinstance(ws, WebSocket) or hasattr(ws, "accept")
+
+
+def _opened(ws: Any) -> WebSocket:
+    """Return the connection behind *ws*, which may be one that opens at its first use."""
+    if not _is_one(ws):
+        raise TypeError(f"ws: a WebSocket, not {type(ws).__name__}")
+    connection: WebSocket = ws if isinstance(ws, WebSocket) else ws.accept()
+    return connection
 
 
 classImplements(Manager, IManager)

@@ -62,6 +62,29 @@ class Options:
             raise TypeError("close_timeout: a number of seconds")
 
 
+def options_of(arguments: OptionArguments) -> Options:
+    """Return the Options that keyword *arguments* ask for.
+
+    Raises:
+        TypeError, ValueError: one is wrong, or is no option at all.
+    """
+    for name in arguments:
+        if name not in OptionArguments.__annotations__:
+            raise TypeError(f"unexpected option: {name}")
+    return Options(**arguments)
+
+
+def seconds(given: float, name: str = "timeout", or_none: str = " or None") -> float:
+    """Return *given*, the argument *name* of a function; it may be 0 or negative: do not wait.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise TypeError(f"{name}: a number of seconds{or_none}")
+    return given
+
+
 def _check(name: str, value: Any, whole: bool) -> None:
     if value is None:
         return

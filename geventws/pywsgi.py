@@ -18,7 +18,7 @@ import gevent
 from gevent import pywsgi
 from zope.interface import classImplements
 
-from geventws.acceptor import Acceptor, Arrival, Secured, late, linger, turn_away
+from geventws.acceptor import Acceptor, Arrival, Secured, check_backlog, late, linger, turn_away
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
 from geventws.core.headers import Headers, has_token
@@ -81,7 +81,8 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
     _request: Request
 
     def __init__(self, sock: Any, address: Any, server: WSGIServer, rfile: Any = None) -> None:
-        super().__init__(sock, address, server, rfile or Stream(sock))  # type: ignore[call-arg]
+        rfile = rfile or Stream(sock, server.open_timeout)
+        super().__init__(sock, address, server, rfile)  # type: ignore[call-arg]
 
     # Heads
 
@@ -171,7 +172,7 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         if self._input is not None and self._input.connection is not None:
             return self.write
         # after a refused upgrade a proxy may take what follows for frames, and it never is
-        if self._input is not None or not self.server.started:
+        if self._input is not None or self.rfile.closed or not self.server.started:
             self.close_connection = True
             if not any(name.lower() == "connection" for name, _ in headers):
                 headers = [*headers, ("Connection", "close")]
@@ -241,7 +242,8 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
 
     Use upgrade() in a view, or environ["wsgi.websocket"], a LazyWebSocket, or give it a
     WebSocketWSGIApplication. Plain HTTP works as with gevent's own, but every request is read
-    strictly and within open_timeout.
+    strictly and within open_timeout, which also ends connections that wait for a next request, or
+    for more of a body, for longer than that.
 
     Args:
         listener: as for serve().
@@ -286,6 +288,8 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
         self.upgrader = Upgrader(**upgrading)
         self.open_timeout = self.upgrader.options.open_timeout
         self.keep_environ = keep_environ
+        if backlog is not None:
+            check_backlog(backlog)
         self._prepare(limits, self.open_timeout)
         pywsgi.WSGIServer.__init__(
             self,

@@ -9,7 +9,7 @@ import logging
 import ssl as stdlib_ssl
 from typing import Any, Unpack
 
-from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, late, turn_away
+from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, check_backlog, late, turn_away
 from geventws.care import caretaker
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Request, Response, refusal
@@ -44,6 +44,7 @@ class WebSocketServer(Acceptor):
         self._callbacks = is_callback_style(handler)
         self._handler: Any = handler
         self._upgrader = Upgrader(**arguments)
+        check_backlog(backlog)
         self._prepare(limits, self._upgrader.options.open_timeout)
         given: dict[str, Any] = {} if ssl is None else {"ssl_context": Secured(ssl)}
         if not hasattr(listener, "accept"):  # or it listens already, with a backlog of its own

@@ -5,8 +5,11 @@ socket -> Stream -> next_head -> check_http            Stream -> read, readline
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Any, Final
+
+import gevent
 
 from geventws.core.errors import InvalidHandshake
 from geventws.core.headers import Headers, HeadReader, has_token, parse_protocol_list
@@ -18,10 +21,18 @@ _match_host = re.compile(r"[^\s,/?#@]*").fullmatch
 
 
 class Stream:
-    """What a peer sends, for pywsgi to read heads and bodies from."""
+    """What a peer sends, for pywsgi to read heads and bodies from.
 
-    def __init__(self, sock: Any) -> None:
+    Args:
+        sock: a connected gevent socket.
+        timeout: how many seconds to wait for the next bytes of a body, or for the next request;
+            None is for ever. After that all reading raises ConnectionResetError, as if the peer had
+            gone, which pywsgi passes over.
+    """
+
+    def __init__(self, sock: Any, timeout: float | None = None) -> None:
         self._socket = sock
+        self._timeout = timeout
         self._buffer = bytearray()
         self.closed = False  # pywsgi reads no further request then
 
@@ -72,7 +83,15 @@ class Stream:
         self._buffer.clear()
 
     def _fill(self) -> bool:
-        data = self._socket.recv(CHUNK)
+        silence = ConnectionResetError(errno.ECONNRESET, "nothing came for too long")
+        if self.closed:
+            raise silence
+        try:
+            with gevent.Timeout(self._timeout, silence):
+                data = self._socket.recv(CHUNK)
+        except OSError:
+            self.close()  # or the rest of this body would be the next request
+            raise
         self._buffer += data
         return bool(data)
 

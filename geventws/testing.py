@@ -22,7 +22,7 @@ from geventws.core.protocol import Protocol
 from geventws.memory import CAPACITY
 from geventws.memory import MemoryTransport as MemoryTransport
 from geventws.memory import transports as transports
-from geventws.options import OptionArguments, Options
+from geventws.options import OptionArguments, Options, options_of
 from geventws.websocket import WebSocket
 from geventws.workers import workers
 
@@ -62,7 +62,7 @@ def pair(
         capacity: how many bytes an end takes before it reads any; None is no limit.
         **options: of both, see Options.
     """
-    settings = Options(**options)
+    settings = options_of(options)
     opening = Opening("memory", target, compression=settings.compression)
     request = Request(_head(opening.request()))
     theirs = negotiate(request, compression=settings.compression)

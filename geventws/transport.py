@@ -123,6 +123,7 @@ class Transport:
         deadline = None if timeout is None else monotonic() + timeout
         if self._more:
             self._share()
+            self._watch_readable()  # who reads without waiting may stay away after that
         while True:
             late = False
             if not self._more:
@@ -136,8 +137,7 @@ class Transport:
     def read_now(self) -> bytes | None:
         """Return the bytes that are here without waiting; None where there are none."""
         data = self._receive()
-        if not self.closed and not self._io.active:
-            self._io.start(self._on_readable)  # so that on_neglect hears of the next ones
+        self._watch_readable()
         return data
 
     def readable(self) -> bool:
@@ -153,8 +153,8 @@ class Transport:
         self._parked = ready
         if self.closed or self._more:
             self._hub.loop.run_callback(self._unpark)
-        elif not self._io.active:
-            self._io.start(self._on_readable)
+        else:
+            self._watch_readable()
 
     def nudge(self) -> None:
         """Have the hub call who is parked, though no bytes came."""
@@ -180,6 +180,7 @@ class Transport:
         """Let others run now and then, where there is always more to read at once."""
         now = monotonic()
         if now - self._since > SHARE:
+            self._since = now  # who is interrupted here has let others run as well
             self.breathe()
             self._since = monotonic()
 
@@ -187,8 +188,7 @@ class Transport:
         """Wait for something to receive; return whether the time is up instead."""
         if self.closed:
             return False
-        if not self._io.active:
-            self._io.start(self._on_readable)
+        self._watch_readable()
         timer = None if timeout is None else self._timer(timeout, self._read_timed_out)
         self._reader = getcurrent()
         try:
@@ -200,6 +200,11 @@ class Transport:
         if self._tls:  # there is always more to try at once, so what counts is when others ran
             self._since = monotonic()
         return told is TIMED_OUT
+
+    def _watch_readable(self) -> None:
+        """Have the hub tell of the next bytes: a reader, who is parked, or on_neglect."""
+        if not self.closed and not self._io.active:
+            self._io.start(self._on_readable)
 
     def _on_readable(self) -> None:
         self._more = True

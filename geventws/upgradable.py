@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import errno
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import gevent
 import gevent.socket
+import gevent.ssl
 from gevent import pywsgi
 from greenlet import getcurrent
 from zope.interface import classImplements, implementedBy
 from zope.interface.adapter import AdapterRegistry
 
 from geventws.care import caretaker
-from geventws.core.codes import ABNORMAL_CLOSURE
+from geventws.core.codes import ABNORMAL_CLOSURE, INTERNAL_ERROR
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Accepted, Request, parse_response
 from geventws.core.headers import build_head
@@ -55,7 +57,7 @@ def request_of(environ: Environ, upgradable: Any) -> Request:
     """
     head = None if upgradable is None else upgradable.head
     address = environ.get("REMOTE_ADDR", "")
-    port = environ.get("REMOTE_PORT", "")
+    port = str(environ.get("REMOTE_PORT", ""))  # a number on some servers
     remote_address = (address, int(port)) if port.isdecimal() and port.isascii() else address
     return Request(_head_of(environ) if head is None else head, remote_address)
 
@@ -117,7 +119,8 @@ class BufferedRequest:
     """A request on gevent's own WSGIServer, whose wsgi.input is what it reads the socket through.
 
     That server knows nothing of the connection, which therefore is dropped, where nobody closed
-    it, when the greenlet that serves the request ends.
+    it, when the request ends, be it that the view failed: that server tells neither from the other.
+    A plain socket is taken from it; over TLS it has closed the socket before the peer hears why.
     """
 
     head: bytes | None = None
@@ -125,6 +128,7 @@ class BufferedRequest:
     def __init__(self, reader: Any) -> None:
         self._reader = reader
         self.socket: Any = getattr(getattr(reader, "raw", None), "_sock", None)
+        self._servers: Any = None  # what is left to the server where its socket was taken
 
     def begin(self, response: bytes, start_response: Any) -> bytes:
         """Send *response* and return what was read past the request. See IUpgradable."""
@@ -139,6 +143,9 @@ class BufferedRequest:
         with suppress(OSError):  # nothing is here; what else may be wrong the transport will find
             rest = self._reader.read1() or b""
         self._reader.close()  # so that the server reads no further request
+        if not isinstance(self.socket, gevent.ssl.SSLSocket):
+            self._servers = self.socket
+            self.socket = gevent.socket.socket(fileno=self._servers.detach())
         return rest
 
     def opened(self, connection: Any) -> None:
@@ -146,10 +153,17 @@ class BufferedRequest:
         if self.socket.family != gevent.socket.AF_UNIX:
             # that server leaves Nagle's algorithm on, which delays a second small frame by 40 ms
             self.socket.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-        connection.follow(self._break_pipe)
+
+        def drop(_: object = None) -> None:
+            connection.drop(INTERNAL_ERROR, "the view left it open")
+
+        if self._servers is None:
+            connection.follow(self._break_pipe)
+        else:
+            self._servers._sock = Gone(drop)
         greenlet = getcurrent()
         if isinstance(greenlet, gevent.Greenlet):
-            greenlet.rawlink(lambda _: connection.drop())
+            greenlet.rawlink(drop)
 
     def refused(self, error: object) -> None:
         """Leave *error* to the view. See IUpgradable."""
@@ -161,13 +175,18 @@ class BufferedRequest:
 
 
 class Gone:
-    """In place of a socket that was closed: as if the peer had done that."""
+    """In place of a socket that was closed or taken away: as if the peer had closed it."""
+
+    def __init__(self, closing: Callable[[], None] | None = None) -> None:
+        self._closing = closing
 
     def __bool__(self) -> bool:
         return False
 
     def close(self) -> None:
-        """Do nothing; it is closed."""
+        """Tell who took it, if anybody did."""
+        if self._closing is not None:
+            self._closing()
 
     def __getattr__(self, name: str) -> Any:
         raise BrokenPipeError(errno.EPIPE, "the connection was a WebSocket, and is over")

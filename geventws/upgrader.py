@@ -7,12 +7,14 @@ Accepted -> WebSocket -> the handler -> finish
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, Unpack
 
 from geventws.core.codes import INTERNAL_ERROR, NORMAL_CLOSURE, Side
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import (
+    HANDSHAKE,
     Accepted,
     Origins,
     Request,
@@ -22,10 +24,11 @@ from geventws.core.handshake import (
     check_request,
     negotiate,
     refusal,
+    user_subprotocols,
 )
-from geventws.core.headers import HeaderItems, Headers, is_token
+from geventws.core.headers import HeaderItems, Headers, user_headers
 from geventws.core.protocol import Protocol
-from geventws.options import OptionArguments, Options
+from geventws.options import OptionArguments, options_of
 from geventws.websocket import WebSocket
 
 logger = logging.getLogger("geventws")
@@ -88,16 +91,15 @@ class Upgrader:
         headers: ResponseHeaders = (),
         **options: Unpack[OptionArguments],
     ) -> None:
-        if isinstance(subprotocols, str):
-            raise TypeError("subprotocols is a str, not a sequence of them")
-        if not all(map(is_token, subprotocols)):
-            raise ValueError("subprotocols are not tokens (RFC 6455 4.1)")
-        self.options = Options(**options)
-        self._subprotocols = tuple(subprotocols)
+        _check_function("select_subprotocol", select_subprotocol)
+        _check_function("process_request", process_request)
+        _check_origins(origins)
+        self.options = options_of(options)
+        self._subprotocols = user_subprotocols(subprotocols)
         self._select_subprotocol = select_subprotocol
         self._origins = origins
         self._process_request = process_request
-        self._headers = headers if callable(headers) else Headers(headers)
+        self._headers = headers if callable(headers) else user_headers(headers, HANDSHAKE)
         if isinstance(self._headers, Headers):  # a wrong one had better fail now than each request
             negotiate(_SAMPLE, compression=None, headers=self._headers)
 
@@ -153,6 +155,19 @@ class Upgrader:
         )
         connection.begin(rest)
         return connection
+
+
+def _check_function(name: str, given: object) -> None:
+    if given is not None and not callable(given):
+        raise TypeError(f"{name}: a callable or None")
+
+
+def _check_origins(given: object) -> None:
+    if given is None or callable(given):
+        return
+    listed = given if isinstance(given, Collection) else [given]
+    if not all(isinstance(entry, str | re.Pattern) for entry in listed):
+        raise TypeError("origins: a str or pattern, a collection of them, a callable or None")
 
 
 def is_callback_style(handler: object) -> bool:

@@ -12,12 +12,18 @@ from typing import Any, Final, NamedTuple
 from zope.interface import classImplements
 
 from geventws.callbacks import Callbacks
-from geventws.core.codes import GOING_AWAY, NO_STATUS_RECEIVED, NORMAL_CLOSURE, Side
+from geventws.core.codes import (
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    NO_STATUS_RECEIVED,
+    NORMAL_CLOSURE,
+    Side,
+)
 from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.core.handshake import Request
 from geventws.core.protocol import Protocol
 from geventws.interfaces import IWebSocket
-from geventws.options import Options
+from geventws.options import Options, seconds
 
 Data = str | bytes | bytearray | memoryview
 
@@ -237,12 +243,12 @@ class WebSocket(Callbacks):
             TimeoutError: no pong came within *timeout* seconds; the connection is still good.
         """
         start = monotonic()
+        deadline = None if timeout is None else start + seconds(timeout)
         keepalive = self._keepalive
         payload = keepalive.begin(start)
         try:
             self._protocol.send_ping(payload)
             self._post()
-            deadline = None if timeout is None else start + timeout
             self._until(lambda: not keepalive.waits_for(payload), deadline)
         finally:
             keepalive.forget(payload)
@@ -254,7 +260,8 @@ class WebSocket(Callbacks):
         """Close the connection: exchange close frames, then end TCP. Closing twice is no error.
 
         Waits for the peer at most close_timeout, then drops the connection. Messages that arrived
-        before this stay to be received. A send() that is under way ends with ConnectionClosed.
+        before this stay to be received. A fragmented message under way is cut off, and its sender
+        gets ConnectionClosed.
 
         Raises:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
@@ -269,8 +276,14 @@ class WebSocket(Callbacks):
     def __enter__(self) -> WebSocket:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Close with 1000, or 1011 where the block failed; one that is killed does not wait."""
+        if error is None or isinstance(error, ConnectionClosed):
+            self.close()
+        elif isinstance(error, Exception):
+            self.close(INTERNAL_ERROR, "the application failed")
+        else:
+            self.drop()
 
     # What is known of the connection
 

@@ -50,8 +50,10 @@ def upgrade(
 ) -> WebSocket:
     """Upgrade the request that a WSGI view is answering, and return the open connection.
 
-    Use the connection as a context manager, so that it is closed when the view is done with it;
-    WSGIServer does that by itself. What the view returns afterwards is not sent.
+    Use the connection as a context manager, so that it is closed when the view is done with it, or
+    fails. WSGIServer does that by itself; gevent's own server drops what the view left open, with
+    1011 where that can still be sent, which over TLS it cannot. What the view returns afterwards
+    is not sent.
 
     Args:
         environ: the request's; the connection keeps it as its environ.
@@ -167,8 +169,8 @@ class LazyWebSocket:
     def __enter__(self) -> WebSocket:
         return self.accept()
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.accept().close()
+    def __exit__(self, *exc_info: Any) -> None:
+        self.accept().__exit__(*exc_info)
 
 
 class WebSocketWSGIApplication:

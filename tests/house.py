@@ -51,7 +51,6 @@ HOUSE = [
     "memory",
     "testing",
     "demo",
-    "extras",
     "cli",
     "__main__",
 ]
@@ -71,7 +70,7 @@ WITHOUT_GEVENT = {
     *(f"geventws.{name}" for name in HOUSE[: HOUSE.index("transport")]),
     *(f"geventws.adapters.{name}" for name in DOORS_WITHOUT_GEVENT),
 }
-LAZY = {"geventws", "geventws.extras"}  # these two may import inside functions
+LAZY = {"geventws"}  # this one may import inside functions
 OPTIONAL = {"geventws.core.mask": {"wsaccel"}}  # what the core may look for outside the stdlib
 REQUIRED_TOPS = {re.split(r"[.<>=]", package)[0] for package in REQUIRED}
 
@@ -159,7 +158,7 @@ def _outer_breach(module: str, top: str) -> str:
         return ""
     if module.startswith("geventws.core"):
         return "" if top in OPTIONAL.get(module, ()) else "is not the standard library"
-    return "" if top in REQUIRED_TOPS else "is not required: geventws.extras loads what is optional"
+    return "" if top in REQUIRED_TOPS else "is not among what setup.py requires"
 
 
 def lengths(text: str) -> dict[str, int]:

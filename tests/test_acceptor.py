@@ -15,6 +15,7 @@ import pytest
 from gevent.event import Event
 
 from geventws.core.errors import ConnectionClosed
+from geventws.pywsgi import WSGIServer
 from geventws.server import serve
 from geventws.websocket import EchoWebSocket, WebSocket
 from setup import ROOT
@@ -132,6 +133,47 @@ def test_stop_kills_a_handler_that_does_not_end() -> None:
         gevent.sleep(0)
         in_time(server.stop, 0.05)
         wait_for(killed)
+
+
+@pytest.mark.parametrize("end", ["drain", "stop"])
+def test_view_that_reads_a_body_does_not_outlive_the_end(end: str) -> None:
+    reading = Event()
+
+    def read(environ: Any, start_response: Any) -> list[bytes]:
+        reading.set()
+        environ["wsgi.input"].read()
+        return []
+
+    server = WSGIServer(LOCAL, read, log=None)
+    with running(server), RawPeer.to(server.address) as peer:
+        peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+        wait_for(reading)
+        greenlets = server._greenlets()
+        in_time(getattr(server, end), 0.05)
+        assert all(greenlet.dead for greenlet in greenlets)
+        assert not server._arrivals
+        assert peer.read_to_end() == b""
+
+
+def test_stop_leaves_no_connection_of_a_handler_that_does_not_let_itself_be_killed() -> None:
+    released, stayed = Event(), Event()
+
+    def stay(ws: WebSocket) -> None:
+        try:
+            gevent.sleep(60)
+        except gevent.GreenletExit:
+            released.wait()
+            stayed.set()
+
+    with running(serve(stay, LOCAL)) as server, RawPeer.to(server.address) as peer:
+        peer.upgrade()
+        gevent.sleep(0)
+        in_time(server.stop, 0.05)
+        assert not server._arrivals
+        assert peer.read_close()[0] == 1001
+        assert peer.read_to_end() == b""
+        released.set()
+        wait_for(stayed)
 
 
 def test_stop_ends_connections_that_are_still_opening_at_once() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS_ON = re.compile(r"serve_forever\(\)$", re.MULTILINE)
-PORT = 9000
+PORT = "9000"  # of the pages; readers may have a server of theirs there, so it is replaced
 
 
 class Block(NamedTuple):
@@ -43,14 +43,20 @@ PAGES_WITH_CODE = [
 ]
 
 
-def is_listening() -> bool:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", PORT)) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until_listening() -> None:
+def wait_until_listening(port: int) -> None:
     with gevent.Timeout(10):
-        while not is_listening():
+        while not is_listening(port):
             gevent.sleep(0.01)
 
 
@@ -59,16 +65,18 @@ class Reader:
 
     def __init__(self, page: Path) -> None:
         self._page = page
+        self._port = free_port()
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._running: list[Any] = []
         self._other_terminal: Any = None
 
     def run(self) -> None:
         try:
-            for block in blocks_of(self._page):
+            for each in blocks_of(self._page):
+                block = each._replace(text=each.text.replace(PORT, str(self._port)))
                 if re.search("geventws serve|make run", block.text):
                     self._other_terminal = geventws.serve(
-                        geventws.EchoWebSocket, ("127.0.0.1", PORT)
+                        geventws.EchoWebSocket, ("127.0.0.1", self._port)
                     )
                     self._other_terminal.start()
                 elif block.language == "python":
@@ -86,7 +94,7 @@ class Reader:
         code = compile("\n" * block.line + block.text, str(self._page), "exec")
         if RUNS_ON.search(block.text):
             self._running.append(gevent.spawn(exec, code, self._names))
-            wait_until_listening()
+            wait_until_listening(self._port)
         else:
             exec(code, self._names)
 

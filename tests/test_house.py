@@ -17,6 +17,7 @@ import geventws
 from setup import COMPILED, ROOT
 from tests.house import (
     FILES,
+    HOUSE,
     WITHOUT_GEVENT,
     breaches,
     imports_of,
@@ -184,7 +185,7 @@ def test_nothing_is_left_unfinished() -> None:
         ("geventws.websocket", "if True:\n    from geventws.transport import Transport"),
         ("geventws.websocket", "import geventws"),
         ("geventws.websocket", "from geventws import connect"),
-        ("geventws.extras", "import prompt_toolkit"),
+        ("geventws.client", "import prompt_toolkit"),
         ("geventws.cli.serve", "from geventws.__main__ import main"),
         ("geventws.server", "from geventws.adapters import threaded"),
         ("geventws", "from geventws.adapters.threaded import serve"),
@@ -205,7 +206,6 @@ def test_law_flags(module: str, text: str) -> None:
         ("geventws.transport", "import gevent.socket"),
         ("geventws.interfaces", "from zope.interface import Interface"),
         ("geventws.cli", "from geventws.cli.serve import serve"),
-        ("geventws.extras", "def f():\n    import importlib"),
         ("geventws", "def f():\n    from geventws.server import serve"),
         ("geventws.adapters.tornado", "import tornado\nfrom geventws import connect"),
         ("geventws.adapters.tornado", "from geventws.adapters.asyncio import serve"),
@@ -235,3 +235,9 @@ def test_lengths_leaves_out_signature_and_docstring() -> None:
     text = 'def f(\n    a,\n):\n    """Say.\n\n    More.\n    """\n    a()\n    return a\n'
     assert lengths(text) == {"f:1": 2}
     assert lengths('def f(): """Only this."""') == {"f:1": 0}
+
+
+def test_architecture_page_names_every_room() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rooms = set(re.findall(r"`(\w+)/?`", page[page.index("| room |") :]))
+    assert set(HOUSE) <= rooms

@@ -19,7 +19,6 @@ from geventws.wsgi import WebSocketWSGIApplication, upgrade
 from tests.leaks import census, settle
 from tests.pairs import reset
 from tests.rawpeer import RawPeer, head
-from tests.servers import certified
 from tests.serving import LOCAL, echo, in_time, running, wsgi_serving
 
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -222,31 +221,6 @@ def test_peer_that_leaves_with_its_response_is_forgotten(request_: bytes) -> Non
             peer.close()
             gevent.joinall(server._greenlets(), timeout=5)
         assert not server._arrivals
-
-
-# Deadlines
-
-
-def test_first_request_that_does_not_come_is_answered_408() -> None:
-    with wsgi_serving(mirror, open_timeout=0.05) as peer:
-        assert peer.read_response().status == 408
-        assert peer.read_to_end() == b""
-
-
-def test_later_request_has_its_time_from_its_first_byte() -> None:
-    with wsgi_serving(mirror, open_timeout=0.2) as peer:
-        for _ in range(2):
-            peer.send(PLAIN)
-            assert peer.read_response().status == 200
-            gevent.sleep(0.3)
-        peer.send(PLAIN[:5])
-        assert peer.read_response().status == 408
-        assert peer.read_to_end() == b""
-
-
-def test_tls_that_is_never_finished_ends_with_open_timeout() -> None:
-    with wsgi_serving(mirror, ssl=certified("localhost"), open_timeout=0.05) as peer:
-        assert peer.read_to_end() == b""
 
 
 # Limits and the end

@@ -78,6 +78,37 @@ def test_stream_has_no_head_where_the_peer_leaves(ends: tuple[Stream, Any]) -> N
     assert not stream.wait()
 
 
+@pytest.mark.parametrize(
+    "read", [Stream.wait, Stream.readline, lambda stream: stream.read(5)], ids=["wait", "line", "5"]
+)
+def test_stream_ends_where_nothing_comes_for_too_long(read: Any) -> None:
+    near, far = unix()
+    stream = Stream(near, 0.05)
+    far.sendall(HEAD + END)
+    assert stream.next_head() == HEAD
+    with pytest.raises(ConnectionResetError, match="nothing came"):
+        read(stream)
+    far.sendall(b"late")
+    assert stream.closed
+    with pytest.raises(ConnectionResetError):
+        read(stream)
+    near.close()
+    far.close()
+
+
+def test_stream_waits_for_a_slow_peer_that_makes_progress(ends: tuple[Stream, Any]) -> None:
+    _, far = ends
+    stream = Stream(ends[0]._socket, 0.4)
+
+    def trickle() -> None:
+        for byte in b"slow":
+            gevent.sleep(0.15)
+            far.sendall(bytes([byte]))
+
+    gevent.spawn(trickle)
+    assert stream.read(4) == b"slow"
+
+
 def test_stream_gives_nothing_more_when_closed(ends: tuple[Stream, Any]) -> None:
     stream, far = ends
     far.sendall(b"data")

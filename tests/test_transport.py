@@ -8,45 +8,14 @@ from weakref import ref
 import gevent
 import pytest
 from gevent.event import Event
-from gevent.socket import SHUT_WR
 from zope.interface.verify import verifyObject
 
 from geventws.interfaces import IEvent, ITransport
-from geventws.transport import CHUNK, Transport, breathe
+from geventws.transport import Transport, breathe
 from setup import ROOT
-from tests.pairs import (
-    BIG,
-    SMALL,
-    Kind,
-    burn,
-    drop,
-    each_kind,
-    ends,
-    flood,
-    plain_and_tls,
-    read_all,
-    reset,
-    tcp,
-    unix,
-)
+from tests.pairs import BIG, Kind, burn, drop, each_kind, ends, flood, plain_and_tls, tcp
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
-
-
-def turns(hub_runs_for: float) -> int:
-    """Return how often the hub's loop goes round in so many seconds with nothing to do."""
-    rounds = 0
-
-    def count() -> None:
-        nonlocal rounds
-        rounds += 1
-
-    check = gevent.get_hub().loop.check()
-    check.start(count)
-    gevent.sleep(hub_runs_for)
-    check.stop()
-    check.close()
-    return rounds
 
 
 # What it is
@@ -172,7 +141,7 @@ def test_read_loses_nothing_when_it_is_interrupted_again_and_again(kind: Kind) -
     writer = gevent.spawn(other.write, [BIG], None)
     while len(data) < len(BIG):
         reader = gevent.spawn(read)
-        gevent.sleep(0)
+        breathe()
         reader.kill()
     assert bytes(data) == BIG
     writer.get(timeout=5)
@@ -276,177 +245,3 @@ def test_breathe_can_be_interrupted() -> None:
     breathing.kill()
     assert breathing.ready()
     drop(one, other)
-
-
-# Nobody reads
-
-
-def test_neglect_is_told_once_and_the_hub_rests() -> None:
-    one, other = ends()
-    told: list[int] = []
-    one.on_neglect = lambda: told.append(1)
-    assert one.read_now() is None
-    other.post([b"x"])
-    assert turns(0.05) < 10
-    assert told == [1]
-    drop(one, other)
-
-
-def test_neglect_is_told_again_after_reading() -> None:
-    one, other = ends()
-    told: list[int] = []
-    one.on_neglect = lambda: told.append(1)
-    for count in range(1, 4):
-        one.read_now()
-        other.post([b"x"])
-        gevent.sleep(0.001)
-        assert len(told) == count
-    drop(one, other)
-
-
-def test_neglect_of_the_end_of_the_stream_lets_the_hub_rest() -> None:
-    one, other = ends()
-    assert one.read_now() is None
-    other.close()
-    assert turns(0.05) < 10
-    one.close()
-
-
-def test_read_after_neglect_returns_what_was_neglected() -> None:
-    one, other = ends()
-    with pytest.raises(TimeoutError):
-        one.read(0.001)
-    other.post([b"x"])
-    gevent.sleep(0.001)
-    assert one.read(0) == b"x"
-    drop(one, other)
-
-
-# Parked
-
-
-@each_kind
-def test_park_calls_once_when_bytes_come(kind: Kind) -> None:
-    one, other = ends(kind)
-    calls: list[int] = []
-    while one.read_now() is not None:
-        pass
-    one.park(lambda: calls.append(1))
-    gevent.sleep(0.001)
-    assert calls == []
-    other.post([b"x"])
-    assert turns(0.02) < 10
-    assert calls == [1]
-    assert one.read(5) == b"x"
-    drop(one, other)
-
-
-def test_park_calls_for_bytes_that_are_here_already() -> None:
-    one, other = ends()
-    other.post([b"x"])
-    calls: list[int] = []
-    one.park(lambda: calls.append(1))
-    assert calls == []  # from the hub, later
-    gevent.sleep(0.001)
-    assert calls == [1]
-    drop(one, other)
-
-
-def test_park_calls_when_the_transport_is_closed() -> None:
-    one, other = ends()
-    assert one.read_now() is None
-    calls: list[int] = []
-    one.park(lambda: calls.append(1))
-    one.close()
-    gevent.sleep(0.001)
-    assert calls == [1]
-    one.park(lambda: calls.append(2))
-    gevent.sleep(0.001)
-    assert calls == [1, 2]
-    other.close()
-
-
-# Ending
-
-
-@each_kind
-def test_shutdown_comes_after_all_that_was_posted(kind: Kind) -> None:
-    one, other = ends(kind, SMALL)
-    one.post([BIG])
-    assert one.unsent()
-    one.shutdown()
-    one.shutdown()
-    assert read_all(other, len(BIG)) == BIG
-    assert other.read(5) == b""
-    drop(one, other)
-
-
-def test_shutdown_leaves_the_other_direction_open() -> None:
-    one, other = ends()
-    one.shutdown()
-    assert other.read(5) == b""
-    other.post([b"still"])
-    assert one.read(5) == b"still"
-    drop(one, other)
-
-
-def test_shutdown_of_a_stream_that_is_lost_raises_nothing() -> None:
-    client, server = tcp()
-    transport = Transport(server)
-    reset(client)
-    with pytest.raises(ConnectionResetError):
-        transport.read(5)
-    transport.shutdown()
-    assert transport.error is not None
-    transport.close()
-
-
-@each_kind
-def test_close_wakes_the_reader_and_the_writer(kind: Kind) -> None:
-    one, other = ends(kind, SMALL)
-    reader = gevent.spawn(one.read)
-    writer = gevent.spawn(one.write, [BIG], None)
-    gevent.sleep(0.001)
-    assert not writer.ready()
-    one.close()
-    assert reader.get(timeout=5) == b""
-    with pytest.raises(ConnectionAbortedError):
-        writer.get(timeout=5)
-    assert one.unsent() == 0
-    other.close()
-
-
-def test_close_is_final() -> None:
-    one, other = ends()
-    one.close()
-    one.close()
-    one.shutdown()
-    one.post([b"x"])
-    assert one.read(0) == b""
-    with pytest.raises(ConnectionAbortedError):
-        one.write([b"x"])
-    assert other.read(5) == b""
-    other.close()
-
-
-def test_close_during_a_share_ends_the_read() -> None:
-    one, other = ends()
-    writer = gevent.spawn(flood, other)
-    closer = gevent.spawn_later(0.02, one.close)
-    while one.read(5):
-        pass
-    closer.get(timeout=5)
-    with pytest.raises(ConnectionAbortedError):
-        writer.get(timeout=5)
-    other.close()
-
-
-def test_end_of_stream_behind_bytes_is_read_after_them() -> None:
-    client, server = unix()
-    transport = Transport(server)
-    client.sendall(bytes(CHUNK))
-    client.shutdown(SHUT_WR)
-    assert len(read_all(transport, CHUNK)) == CHUNK
-    assert transport.read(5) == b""
-    transport.close()
-    client.close()

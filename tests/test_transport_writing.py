@@ -7,7 +7,6 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import Event
-from gevent.socket import SHUT_WR
 
 from geventws.transport import Transport
 from tests.pairs import (
@@ -322,62 +321,6 @@ def test_write_after_a_timeout_of_gevent_goes_on_where_nothing_left(kind: Kind) 
     assert read_all(other, len(first) + 4) == first + b"goes"
     writer.get(timeout=5)
     drop(one, other)
-
-
-# A stream that is lost
-
-
-@pytest.mark.parametrize("kind", [tcp, tls], ids=["tcp", "tls"])
-def test_write_ends_when_the_stream_is_lost_while_it_waits(kind: Kind) -> None:
-    client, server = kind(SMALL)
-    one = Transport(server)
-    writer = gevent.spawn(one.write, [BIG], None)
-    gevent.sleep(0.001)
-    assert not writer.ready()
-    reset(client)
-    with pytest.raises(ConnectionAbortedError) as raised:
-        writer.get(timeout=5)
-    assert isinstance(raised.value.__cause__, OSError)
-    assert one.torn
-    assert one.unsent() == 0
-    with pytest.raises(ConnectionAbortedError):
-        one.write([b"x"])
-    one.close()
-
-
-def test_write_to_a_unix_peer_that_went_is_an_error() -> None:
-    client, server = unix()
-    one = Transport(server)
-    client.close()
-    with pytest.raises(ConnectionAbortedError) as raised:
-        one.write([b"x"])
-    assert isinstance(raised.value.__cause__, BrokenPipeError)
-    one.close()
-
-
-def test_reader_learns_that_a_write_met_the_end() -> None:
-    client, server = unix()
-    one = Transport(server)
-    reader = gevent.spawn(one.read)
-    gevent.sleep(0)
-    server.shutdown(SHUT_WR)  # by itself it tells a reader nothing
-    one.post([b"x"])
-    with pytest.raises(ConnectionAbortedError) as raised:
-        reader.get(timeout=5)
-    assert isinstance(raised.value.__cause__, BrokenPipeError)
-    one.close()
-    client.close()
-
-
-def test_drained_is_told_when_the_stream_is_lost() -> None:
-    client, server = tcp(SMALL)
-    one = Transport(server)
-    one.post([BIG])
-    drained = Event()
-    one.on_drained = drained.set
-    reset(client)
-    assert drained.wait(5)
-    one.close()
 
 
 def test_bytes_leave_in_order_whatever_was_asked_for() -> None:

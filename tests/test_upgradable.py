@@ -159,12 +159,38 @@ def test_access_log_of_gevents_own_server_says_101() -> None:
     assert '"GET /chat HTTP/1.1" 101 ' in line
 
 
-def test_connection_that_a_view_forgets_is_dropped() -> None:
-    def forget(environ: Any, start_response: Any) -> list[bytes]:
-        upgrade(environ, start_response)
-        return []
+def forget(environ: Any, start_response: Any) -> list[bytes]:
+    """Leave the connection open."""
+    upgrade(environ, start_response)
+    return []
 
-    with stock(forget) as address, RawPeer.to(address) as peer:
+
+def forget_in_a_framework(environ: Any, start_response: Any) -> list[bytes]:
+    """Leave it open where a framework answers then."""
+    upgrade(environ)
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<html>"]
+
+
+def fail(environ: Any, start_response: Any) -> list[bytes]:
+    """Fail without having closed the connection."""
+    upgrade(environ, start_response)
+    raise RuntimeError("secret")
+
+
+@pytest.mark.parametrize("view", [forget, forget_in_a_framework, fail])
+@pytest.mark.parametrize("spawn", [gevent.spawn, gevent.spawn_raw])
+def test_connection_that_a_view_left_open_is_dropped_with_1011(view: Any, spawn: Any) -> None:
+    with stock(view, spawn=spawn, error_log=None) as address, RawPeer.to(address) as peer:
+        peer.upgrade()
+        assert peer.read_close()[0] == 1011
+        assert peer.read_to_end() == b""
+
+
+def test_connection_that_a_view_forgets_over_tls_is_dropped() -> None:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority("ours").issue_cert("localhost").configure_cert(context)
+    with stock(forget, ssl_context=context) as address, RawPeer.to(address, trusting()) as peer:
         peer.upgrade()
         assert peer.read_to_end() == b""
 
@@ -246,6 +272,11 @@ def test_request_is_made_again_from_an_environ() -> None:
     assert request.target == "/app/a%20b%C3%A9?c=%20d"
     assert request.path == "/app/a b\xe9"
     assert request.headers.items() == [("Host", "example.org"), ("Sec-Websocket-Key", "x")]
+    assert request.remote_address == ("192.0.2.1", 50000)
+
+
+def test_port_of_the_peer_may_be_a_number() -> None:
+    request = request_of({**ENVIRON, "REMOTE_PORT": 50000}, Remade())
     assert request.remote_address == ("192.0.2.1", 50000)
 
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from time import monotonic
 from typing import Any
@@ -12,13 +9,12 @@ import gevent
 import pytest
 from zope.interface.verify import verifyObject
 
-from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
+from geventws.core.codes import BINARY, CONTINUATION, PING, PONG, TEXT, Side
 from geventws.core.errors import ConcurrencyError, ConnectionClosed, MessageTooBig, ProtocolError
 from geventws.interfaces import IWebSocket
 from geventws.options import Options
 from geventws.websocket import EchoWebSocket, Stats, WebSocket
-from setup import ROOT
-from tests.core.helpers import AGREED, closing
+from tests.core.helpers import AGREED
 from tests.pairs import (
     QUIET,
     Kind,
@@ -26,7 +22,6 @@ from tests.pairs import (
     RawPeer,
     each_kind,
     end_of,
-    end_on,
     pair,
     server_and_peer,
     tcp,
@@ -283,155 +278,6 @@ def test_message_over_max_size_is_refused_before_it_is_read() -> None:
     made.drop()
 
 
-# Pings
-
-
-def test_ping_takes_the_time_of_a_round_trip(ends: Pair) -> None:
-    client, server = ends
-    assert client.latency is None
-    receiver = gevent.spawn(server.receive)
-    assert 0 < client.ping(timeout=5) < 1
-    assert client.latency is not None
-    assert server.stats.pings_received == 1
-    receiver.kill()
-
-
-def test_ping_keeps_messages_for_the_receiver(raw: tuple[WebSocket, RawPeer]) -> None:
-    server, peer = raw
-    pinging = gevent.spawn(server.ping)
-    ping = peer.next()
-    assert ping is not None
-    peer.send(TEXT, b"before the pong")
-    peer.send(PONG, ping.payload)
-    assert pinging.get(timeout=5) > 0
-    assert server.receive(timeout=0) == "before the pong"
-
-
-def test_many_pings_beside_a_receiver_each_get_their_pong(ends: Pair) -> None:
-    client, server = ends
-    receivers = [gevent.spawn(each.receive) for each in ends]
-    pings = [gevent.spawn(client.ping, 5) for _ in range(20)]
-    assert all(ping.get(timeout=5) > 0 for ping in pings)
-    client.send("last")
-    assert receivers[1].get(timeout=5) == "last"
-    server.send("last")
-    assert receivers[0].get(timeout=5) == "last"
-
-
-def test_ping_times_out_and_leaves_the_connection_good(raw: tuple[WebSocket, RawPeer]) -> None:
-    server, peer = raw
-    with pytest.raises(TimeoutError):
-        server.ping(timeout=0.05)
-    peer.send(TEXT, b"alive")
-    assert server.receive(timeout=5) == "alive"
-
-
-# Closing
-
-
-@each_kind
-def test_close_frames_cross_and_both_ends_agree(kind: Kind) -> None:
-    client, server = pair(kind(0))
-    closer = gevent.spawn(client.close, 4001, "bye")
-    with pytest.raises(ConnectionClosed) as raised:
-        server.receive(timeout=5)
-    server.close()
-    closer.get(timeout=5)
-    assert raised.value.clean
-    assert (server.close_reason, client.close_reason) == ("bye", "")  # each has the other's
-    for end in (client, server):
-        assert end.close_code == 4001
-        with pytest.raises(ConnectionClosed) as refused:
-            end.send("more")
-        assert (refused.value.code, refused.value.clean) == (4001, True)
-
-
-def test_close_drops_a_peer_that_never_answers() -> None:
-    server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
-    start = monotonic()
-    server.close()
-    assert 0.19 < monotonic() - start < 2
-    assert server.close_code == 1006
-    peer.socket.close()
-
-
-def test_close_drops_a_peer_that_sends_for_ever_and_never_answers() -> None:
-    server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
-    message = peer.frame(BINARY, bytes(50_000)) * 10
-
-    def flood() -> None:
-        while True:
-            peer.socket.sendall(message)
-
-    flooder = gevent.spawn(flood)
-    start = monotonic()
-    server.close()
-    assert 0.19 < monotonic() - start < 2
-    flooder.kill()
-    peer.socket.close()
-
-
-def test_messages_before_a_close_of_ours_stay_to_be_received(ends: Pair) -> None:
-    client, server = ends
-    for n in range(3):
-        client.send(str(n))
-    closer = gevent.spawn(client.receive)
-    assert server.receive() == "0"
-    server.close(1001)
-    assert [server.receive() for _ in range(2)] == ["1", "2"]
-    with pytest.raises(ConnectionClosed):
-        server.receive()
-    with pytest.raises(ConnectionClosed):
-        closer.get(timeout=5)
-
-
-def test_close_refuses_what_may_not_be_sent(ends: Pair) -> None:
-    client, _ = ends
-    for code in (0, 999, 1004, 1005, 1006, 1015, 5000):
-        with pytest.raises(ValueError, match="code"):
-            client.close(code)
-    with pytest.raises(ValueError, match="reason"):
-        client.close(1000, "x" * 124)
-    assert client.close_code is None
-    assert client.close_reason == ""
-
-
-def test_leaving_a_with_block_closes() -> None:
-    server, peer = server_and_peer()
-
-    def answer() -> None:
-        peer.answer_close()
-        peer.socket.close()
-
-    answering = gevent.spawn(answer)
-    with server as connection:
-        assert connection is server
-        connection.send("inside")
-    assert server.close_code == 1000
-    answering.get(timeout=5)
-
-
-def test_server_ends_tcp_first() -> None:
-    server, peer = server_and_peer()
-    peer.send(CLOSE, closing(1000))
-    with pytest.raises(ConnectionClosed):
-        server.receive(timeout=5)
-    assert [frame.opcode for frame in peer.until_end()] == [CLOSE]
-    peer.socket.close()
-    server.close()
-
-
-def test_client_waits_for_the_server_to_end_tcp() -> None:
-    sock, other = unix()
-    client, peer = end_on(sock, Side.CLIENT), RawPeer(other, Side.CLIENT)
-    closer = gevent.spawn(client.close)
-    peer.answer_close()
-    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
-        peer.next()
-    other.close()
-    closer.get(timeout=5)
-
-
 # What it is
 
 
@@ -517,43 +363,3 @@ def test_options_of_no_keepalive_cost_nothing(ends: Pair) -> None:
     assert QUIET.ping_interval is None
     gevent.sleep(0.6)  # two sweeps of the caretaker
     assert ends.client.stats.wire_sent == ends.server.stats.wire_sent == 0
-
-
-# In a process that gevent has patched
-
-
-PATCHED = """
-    from gevent import monkey; monkey.patch_all()
-    import socket, threading
-    import gevent
-    from geventws.core.errors import ConnectionClosed
-    from tests.pairs import pair, tcp, tls, unix
-
-    for kind in (tcp, unix, tls):
-        client, server = made = pair(kind())
-
-        def echo():
-            for message in server:
-                server.send(message)
-            server.close()
-
-        echoing = threading.Thread(target=echo)
-        echoing.start()
-        for message in ("text", b"binary", "x" * 200_000):
-            client.send(message)
-            assert client.receive(timeout=5) == message
-        try:
-            client.receive(timeout=0.05)
-        except TimeoutError:
-            assert client.ping(timeout=5) > 0
-        client.close(1001, "done")
-        echoing.join()
-        assert server.close_code == client.close_code == 1001
-    print("good")
-"""
-
-
-def test_patched_process_behaves_the_same() -> None:
-    script = [sys.executable, "-W", "error", "-c", textwrap.dedent(PATCHED)]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.stdout, done.stderr) == ("good\n", "")

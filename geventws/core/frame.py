@@ -188,14 +188,24 @@ def close_payload(code: int, reason: str) -> bytes:
     """Return the payload of a close frame (RFC 6455 5.5.1).
 
     Raises:
+        TypeError: *code* is no int, or *reason* no str.
         ValueError: *code* may not be sent, or *reason* is over 123 bytes of UTF-8.
     """
+    if not isinstance(code, int):
+        raise TypeError(f"code: an int, not {type(code).__name__}")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason: a str, not {type(reason).__name__}")
     if not sendable(code):
         raise ValueError(f"code: {code} may not be sent (RFC 6455 7.4)")
     payload = code.to_bytes(2, "big") + reason.encode()
     if len(payload) > MAX_CONTROL:
         raise ValueError("reason: over 123 bytes of UTF-8 (RFC 6455 5.5)")
     return payload
+
+
+def short_reason(reason: str) -> str:
+    """Return what a close frame has room for of *reason*, in whole characters (RFC 6455 5.5)."""
+    return reason.encode(errors="replace")[: MAX_CONTROL - 2].decode(errors="ignore")
 
 
 def parse_close(payload: bytes) -> tuple[int, str]:

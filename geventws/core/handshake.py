@@ -47,7 +47,7 @@ _match_target = re.compile(r"/[!\"$-~]*").fullmatch
 _match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
 # what frames a response, and what makes a handshake: never a user's to give
 _FRAMING: Final = re.compile("connection|content-length|transfer-encoding")
-_HANDSHAKE: Final = re.compile(rf"{_FRAMING.pattern}|upgrade|sec-websocket-.*")
+HANDSHAKE: Final = re.compile(rf"{_FRAMING.pattern}|upgrade|sec-websocket-.*")
 
 
 class Request:
@@ -280,7 +280,7 @@ def negotiate(
     choice = compression.accept(offers) if compression is not None else None
     if choice is not None:
         items.append(("Sec-WebSocket-Extensions", choice[0]))
-    items += user_headers(headers, _HANDSHAKE).items()
+    items += user_headers(headers, HANDSHAKE).items()
     request.forget()
     response = build_head("HTTP/1.1 101 Switching Protocols", items)
     return Accepted(subprotocol, choice and choice[1], response)
@@ -334,7 +334,7 @@ class Opening:
             TypeError: *subprotocols*, *origin* or *headers* are not of str.
             ValueError: an argument cannot be sent, or one of *headers* is the handshake's own.
         """
-        given = user_headers(headers, _HANDSHAKE)
+        given = user_headers(headers, HANDSHAKE)
         host = given.get("Host", host)
         if not _match_host(host):
             raise ValueError("host is not a host with or without port (RFC 3986 3.2.2)")
@@ -343,7 +343,7 @@ class Opening:
         if origin is not None and "Origin" in given:
             raise ValueError("origin is given twice")
         self.key = b64encode(urandom(16)).decode()
-        self._subprotocols = _sendable(subprotocols)
+        self._subprotocols = user_subprotocols(subprotocols)
         self._compression = compression
         items = [("Host", host), *_UPGRADE]
         items += [("Sec-WebSocket-Key", self.key), ("Sec-WebSocket-Version", "13")]
@@ -391,7 +391,8 @@ class Opening:
         return self._compression.confirm(parameters)
 
 
-def _sendable(subprotocols: Sequence[str]) -> tuple[str, ...]:
+def user_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
+    """Return the *subprotocols* of a user, who is told by TypeError or ValueError what is wrong."""
     names = tuple(subprotocols) if isinstance(subprotocols, Iterable) else (None,)
     if isinstance(subprotocols, str) or not all(isinstance(name, str) for name in names):
         raise TypeError("subprotocols: a sequence of str, not one str")

@@ -30,7 +30,14 @@ from geventws.core.codes import (
 )
 from geventws.core.deflate import Agreed
 from geventws.core.errors import ConnectionClosed, ProtocolError
-from geventws.core.frame import MAX_CONTROL, Frame, FrameReader, close_payload, parse_close
+from geventws.core.frame import (
+    MAX_CONTROL,
+    Frame,
+    FrameReader,
+    close_payload,
+    parse_close,
+    short_reason,
+)
 from geventws.core.message import MessageReader, MessageWriter, fragment_limit
 
 MAX_SIZE: Final = 1024 * 1024
@@ -340,7 +347,7 @@ class Protocol:
             return
         told = code if wire is None else wire
         if sendable(told):
-            self._send_close(close_payload(told, reason))
+            self._send_close(close_payload(told, short_reason(reason)))
         self.error = error
         self._end(code, reason)
 

@@ -188,6 +188,7 @@ class Aiohttp(TheirClient):
             self._await(self._session.close())
             self._runner.close()
             raise Refused(error.status, error.headers, b"") from None
+        self._wire = self._ws.get_extra_info("socket")
         self.subprotocol = self._ws.protocol
         self.compressed = bool(self._ws.compress)
 
@@ -238,7 +239,13 @@ class Aiohttp(TheirClient):
 
     def _end(self) -> None:
         self._await(self._session.close())
+        self._await(self._unplugged())
         self._runner.close()
+
+    async def _unplugged(self) -> None:
+        """Wait until the socket is closed: aiohttp's close() returns before that of TLS is."""
+        while self._wire.fileno() != -1:
+            await asyncio.sleep(0)
 
 
 class WebsocketClient(TheirClient):
