@@ -14,7 +14,7 @@ from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Accepted, Opening, Request, Response, refusal
 from geventws.core.headers import HeaderItems
 from geventws.opening import PHASE, Reading, late, read_request, read_response
-from geventws.options import OptionArguments, Options, options_of
+from geventws.options import OptionArguments, options_of
 from geventws.upgrader import UpgradeArguments, Upgrader
 from geventws.uri import URI, parse_uri
 

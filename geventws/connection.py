@@ -25,6 +25,7 @@ from geventws.core.codes import (
     Side,
     State,
 )
+from geventws.core.frame import check_close
 from geventws.core.protocol import TURN, Protocol
 from geventws.keepalive import Keepalive
 from geventws.options import Options, seconds
@@ -35,6 +36,7 @@ T = TypeVar("T")
 SHARE: Final = 0.005  # seconds of work before others run; a few frames may take as long as many
 # Seconds past its deadline that a caller goes on with what is here already; a flood never ends.
 GRACE: Final = 0.01
+DROPPED: Final = "the connection is dropped"
 
 
 class Connection(Sending):
@@ -85,15 +87,17 @@ class Connection(Sending):
         """Do not call *follower* any more."""
         self._followers = tuple(each for each in self._followers if each != follower)
 
-    def drop(self, code: int = GOING_AWAY, reason: str = "the connection is dropped") -> None:
+    def drop(self, code: int = GOING_AWAY, reason: str = DROPPED) -> None:
         """End the connection now, without waiting; the peer hears *code* if that goes at once.
 
         A *code* that may not be sent is not told, and of *reason* no more than 123 bytes.
         """
         try:
+            check_close(code, reason)
             self._protocol.abort(ABNORMAL_CLOSURE, reason, None, code)
             self._post()
         finally:  # whatever the arguments were
+            self._protocol.abort(ABNORMAL_CLOSURE, DROPPED)
             self._drop()
 
     def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:

@@ -31,6 +31,13 @@ from geventws.websocket import WebSocket
 from geventws.wsgi import LazyWebSocket
 
 SWITCHING: Final = "101 Switching Protocols"
+# What gevent's WSGIServer takes for TLS; it would take any other keyword for one of these too.
+GEVENT_TLS: Final = frozenset(
+    {
+        *("ssl_context", "keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers"),
+        *("server_side", "suppress_ragged_eofs"),
+    }
+)
 
 
 class UpgradeInput(io.BytesIO):
@@ -313,6 +320,9 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
 def _split(arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return what is ours and what is gevent's of *arguments*."""
     ours = AcceptArguments.__optional_keys__
+    for name in arguments:
+        if name not in ours | GEVENT_TLS:
+            raise TypeError(f"unexpected option: {name}")
     upgrading = {name: value for name, value in arguments.items() if name in ours}
     return upgrading, {name: arguments[name] for name in arguments if name not in ours}
 

@@ -181,12 +181,13 @@ class Gone:
         self._closing = closing
 
     def __bool__(self) -> bool:
-        return False
+        return self._closing is not None  # what is false, gevent and its server do not close
 
     def close(self) -> None:
-        """Tell who took it, if anybody did."""
-        if self._closing is not None:
-            self._closing()
+        """Tell who took it, once."""
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            closing()
 
     def __getattr__(self, name: str) -> Any:
         raise BrokenPipeError(errno.EPIPE, "the connection was a WebSocket, and is over")

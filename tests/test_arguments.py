@@ -116,6 +116,7 @@ def test_waiting_names_a_timeout_that_is_no_time(ws: WebSocket, timeout: Any) ->
 
 @pytest.mark.parametrize("timeout", [*NO_TIME, None])
 def test_drain_names_a_wrong_time_and_closes_nothing(ws: WebSocket, timeout: Any) -> None:
+    jitter: Any = "x"
     server = serve(print, NOWHERE)
     server.manager.add(ws)
     with server:
@@ -123,7 +124,7 @@ def test_drain_names_a_wrong_time_and_closes_nothing(ws: WebSocket, timeout: Any
             with refuses("timeout: a number of seconds"):
                 drain(timeout)
             with refuses("jitter: a number of seconds or None"):
-                drain(1.0, "x")
+                drain(1.0, jitter)
         assert server.started
         assert ws.ping(timeout=5) >= 0
         ws.drop()
@@ -166,4 +167,5 @@ def test_drop_drops_before_it_names_a_wrong_argument(arguments: Any) -> None:
     with refuses("code: an int" if len(arguments) == 1 else "reason: a str"):
         ours.drop(*arguments)
     assert gone == [ours]
+    assert ours.close_code == 1006
     theirs.drop()

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
 from geventws.transport import Transport
-from geventws.upgradable import BufferedRequest, registry, request_of, upgradable_of
+from geventws.upgradable import BufferedRequest, Gone, registry, request_of, upgradable_of
 from geventws.websocket import EchoWebSocket
 from geventws.wsgi import WebSocketWSGIApplication, upgrade
 from tests import serving
@@ -248,6 +248,16 @@ def test_peer_that_has_gone_is_connection_closed() -> None:
     with pytest.raises(ConnectionClosed):
         upgrade(environ)
     near.close()
+
+
+def test_socket_that_is_gone_tells_once_that_it_is_closed() -> None:
+    told: list[str] = []
+    gone = Gone(lambda: told.append("closed"))
+    assert gone
+    for _ in range(2):
+        gone.close()
+    assert not gone
+    assert told == ["closed"]
 
 
 # Requests made again

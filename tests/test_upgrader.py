@@ -180,8 +180,8 @@ def test_upgrader_checks_origins(
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"subprotocols": "chat"}, TypeError, "subprotocols is a str"),
-        ({"subprotocols": ["a b"]}, ValueError, "subprotocols are not tokens"),
+        ({"subprotocols": "chat"}, TypeError, "subprotocols: a sequence of str"),
+        ({"subprotocols": ["a b"]}, ValueError, "subprotocols are not different tokens"),
         ({"headers": {"X-A": "a\r\nX-B: b"}}, ValueError, "X-A"),
         ({"headers": {"X A": "a"}}, ValueError, "X A"),
         ({"headers": {"X-A": "\u20ac"}}, ValueError, "X-A"),

@@ -184,6 +184,14 @@ def frame_head(opcode: int, length: int, fin: bool, rsv1: bool, key: bytes) -> b
     return bytes((first, masked | 127)) + length.to_bytes(8, "big") + key
 
 
+def check_close(code: int, reason: str) -> None:
+    """Raise TypeError where *code* is no int, or *reason* no str; both may be of any value."""
+    if not isinstance(code, int):
+        raise TypeError(f"code: an int, not {type(code).__name__}")
+    if not isinstance(reason, str):
+        raise TypeError(f"reason: a str, not {type(reason).__name__}")
+
+
 def close_payload(code: int, reason: str) -> bytes:
     """Return the payload of a close frame (RFC 6455 5.5.1).
 
@@ -191,10 +199,7 @@ def close_payload(code: int, reason: str) -> bytes:
         TypeError: *code* is no int, or *reason* no str.
         ValueError: *code* may not be sent, or *reason* is over 123 bytes of UTF-8.
     """
-    if not isinstance(code, int):
-        raise TypeError(f"code: an int, not {type(code).__name__}")
-    if not isinstance(reason, str):
-        raise TypeError(f"reason: a str, not {type(reason).__name__}")
+    check_close(code, reason)
     if not sendable(code):
         raise ValueError(f"code: {code} may not be sent (RFC 6455 7.4)")
     payload = code.to_bytes(2, "big") + reason.encode()

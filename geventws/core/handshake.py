@@ -331,8 +331,7 @@ class Opening:
         """Take what to ask for; a Host among *headers* is sent instead of *host*.
 
         Raises:
-            TypeError: *subprotocols*, *origin* or *headers* are not of str.
-            ValueError: an argument cannot be sent, or one of *headers* is the handshake's own.
+            TypeError, ValueError: an argument cannot be sent; a header is the handshake's own.
         """
         given = user_headers(headers, HANDSHAKE)
         host = given.get("Host", host)
