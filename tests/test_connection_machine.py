@@ -301,6 +301,8 @@ class Conversation(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._settle()
+        # an interruption may have torn a message apart some turns after it was thrown
+        self.lossy = self.lossy or any(end.transport.torn for end in self.ends)
         if not any(end.codes for end in self.ends):
             if not self.lossy:  # nobody waits but for messages that nobody sends
                 assert [len(end.waiting()) for end in self.ends] == [1, 1]

@@ -300,7 +300,11 @@ def test_other_greenlets_run_while_a_broadcast_goes_out(net: Net) -> None:
 
     def play() -> None:
         nonlocal rounds
-        while here.recv(1):
+        while True:
+            socket.wait_read(
+                here.fileno()
+            )  # recv() alone would try first, and never let others run
+            here.recv(1)
             rounds += 1
             there.send(b"x")
 
