@@ -301,9 +301,7 @@ def test_other_greenlets_run_while_a_broadcast_goes_out(net: Net) -> None:
     def play() -> None:
         nonlocal rounds
         while True:
-            socket.wait_read(
-                here.fileno()
-            )  # recv() alone would try first, and never let others run
+            socket.wait_read(here.fileno())  # recv() tries first, and would never wait
             here.recv(1)
             rounds += 1
             there.send(b"x")
