@@ -11,9 +11,9 @@ from typing import Any, TypeAlias, Unpack
 from geventws.awaiting import AsyncWebSocket as AsyncWebSocket
 from geventws.core.codes import INTERNAL_ERROR, Side
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
-from geventws.core.handshake import Accepted, Opening, Request, Response, refusal
+from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeaderItems
-from geventws.opening import PHASE, Reading, late, read_request, read_response
+from geventws.opening import PHASE, Reading, late, opening_to, read_request, read_response
 from geventws.options import OptionArguments, options_of
 from geventws.upgrader import UpgradeArguments, Upgrader
 from geventws.uri import URI, parse_uri
@@ -37,14 +37,7 @@ async def connect(
     where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")
-    opening = Opening(
-        where.authority,
-        where.target,
-        subprotocols=subprotocols,
-        compression=settings.compression,
-        origin=origin,
-        headers=headers,
-    )
+    opening = opening_to(where, settings, subprotocols, headers, origin)
     wire = _Opening(read_response(opening), settings.open_timeout)
     try:
         await _reach(where, wire, ssl)

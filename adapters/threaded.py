@@ -22,15 +22,14 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, Unpac
 
 from geventws.core.codes import Side, State
 from geventws.core.errors import InvalidHandshake
-from geventws.core.handshake import Accepted, Opening, Request, Response, refusal
+from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeaderItems
-from geventws.core.protocol import Protocol
-from geventws.opening import drive, late, left, open_client, read_request
+from geventws.opening import drive, late, left, open_client, opening_to, read_request
 from geventws.options import OptionArguments, Options, options_of
 from geventws.sockets import SocketTransport
 from geventws.upgrader import UpgradeArguments, Upgrader, finish, is_callback_style
 from geventws.uri import URI, parse_uri
-from geventws.websocket import Data, WebSocket
+from geventws.websocket import Data, WebSocket, establish
 
 END: Final = object()
 # phases of the opening
@@ -161,14 +160,7 @@ def connect(
     where = parse_uri(url)
     if ssl is not None and not where.secure:
         raise ValueError("ssl: only wss has TLS, and this address is not wss")
-    opening = Opening(
-        where.authority,
-        where.target,
-        subprotocols=subprotocols,
-        compression=settings.compression,
-        origin=origin,
-        headers=headers,
-    )
+    opening = opening_to(where, settings, subprotocols, headers, origin)
     deadline = _deadline(settings)
     connected = _dial(where, deadline)
     if where.secure:
@@ -176,16 +168,7 @@ def connect(
     transport = SocketTransport(connected)
     with transport.monitor, _closing_on_failure(transport):
         accepted, rest = open_client(transport, opening, deadline)
-    ws = ThreadedWebSocket(
-        transport,
-        Protocol(Side.CLIENT, settings.max_size, settings.max_fragments, accepted.deflate),
-        settings,
-        Side.CLIENT,
-        subprotocol=accepted.subprotocol,
-        extensions=() if accepted.deflate is None else ("permessage-deflate",),
-    )
-    ws.begin(rest)
-    return ws
+    return establish(ThreadedWebSocket, transport, settings, Side.CLIENT, accepted, rest)
 
 
 class Server:

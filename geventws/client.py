@@ -14,16 +14,15 @@ import gevent
 
 from geventws.care import caretaker
 from geventws.core.codes import Side
-from geventws.core.handshake import Accepted, Opening
+from geventws.core.handshake import Accepted
 from geventws.core.headers import HeaderItems
-from geventws.core.protocol import Protocol
 from geventws.dial import check_source, dial, look_up, unix_address
-from geventws.opening import late, open_client
+from geventws.opening import late, open_client, opening_to
 from geventws.options import OptionArguments, Options, options_of
 from geventws.tls import check_context, default_context, wrap
 from geventws.transport import Transport
 from geventws.uri import URI, parse_uri
-from geventws.websocket import WebSocket
+from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
 
 W = TypeVar("W", bound=WebSocket)
@@ -86,14 +85,7 @@ def connect(
     settings = options_of(options)
     where = parse_uri(url)
     _check(handler, ssl, source_address, where)
-    opening = Opening(
-        where.authority,
-        where.target,
-        subprotocols=subprotocols,
-        compression=settings.compression,
-        origin=origin,
-        headers=headers,
-    )
+    opening = opening_to(where, settings, subprotocols, headers, origin)
     deadline = None if settings.open_timeout is None else monotonic() + settings.open_timeout
     context = (ssl or default_context()) if where.secure else None
     transport = Transport(_reach(where, source_address, context, settings.open_timeout))
@@ -160,17 +152,8 @@ def _secure(socket: Any, context: stdlib_ssl.SSLContext, name: str) -> Any:
 def _begin(
     handler: type[W], transport: Transport, options: Options, accepted: Accepted, rest: bytes
 ) -> W:
-    protocol = Protocol(Side.CLIENT, options.max_size, options.max_fragments, accepted.deflate)
-    connection = handler(
-        transport,
-        protocol,
-        options,
-        Side.CLIENT,
-        subprotocol=accepted.subprotocol,
-        extensions=() if accepted.deflate is None else ("permessage-deflate",),
-    )
+    connection = establish(handler, transport, options, Side.CLIENT, accepted, rest)
     caretaker().watch(connection, transport)
-    connection.begin(rest)
     if handler is not WebSocket:
         workers().drive(connection, transport)
     return connection

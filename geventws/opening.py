@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Opening, parse_response
-from geventws.core.headers import MAX_LINE, Headers, HeadReader, has_token
+from geventws.core.headers import MAX_LINE, HeaderItems, Headers, HeadReader, has_token
+from geventws.options import Options
+from geventws.uri import URI
 
 # Of a refusal: enough for an error page that says why, little enough for any client.
 MAX_BODY: Final = 64 * 1024
@@ -34,6 +36,28 @@ _match_size = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n
 T = TypeVar("T")
 # Yields for every portion of bytes, b"" at their end; an OSError may be thrown in instead.
 Reading = Generator[None, bytes, T]
+
+
+def opening_to(
+    where: URI,
+    options: Options,
+    subprotocols: Sequence[str],
+    headers: HeaderItems,
+    origin: str | None,
+) -> Opening:
+    """Return the opening handshake with the server at *where*.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be sent; a header is the handshake's own.
+    """
+    return Opening(
+        where.authority,
+        where.target,
+        subprotocols=subprotocols,
+        compression=options.compression,
+        origin=origin,
+        headers=headers,
+    )
 
 
 def open_client(transport: Any, opening: Opening, deadline: float | None) -> tuple[Accepted, bytes]:

@@ -23,7 +23,7 @@ from geventws.memory import CAPACITY
 from geventws.memory import MemoryTransport as MemoryTransport
 from geventws.memory import transports as transports
 from geventws.options import OptionArguments, Options, options_of
-from geventws.websocket import WebSocket
+from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
 
 C = TypeVar("C", bound=WebSocket)
@@ -88,9 +88,7 @@ def _begin(
     accepted: Accepted,
     request: Request | None,
 ) -> WebSocket:
-    protocol = Protocol(side, options.max_size, options.max_fragments, accepted.deflate)
-    extensions = () if accepted.deflate is None else ("permessage-deflate",)
-    connection = kind(transport, protocol, options, side, request=request, extensions=extensions)
+    connection = establish(kind, transport, options, side, accepted, request=request)
     caretaker().watch(connection, transport)
     if kind is not WebSocket:
         workers().drive(connection, transport)

@@ -27,9 +27,8 @@ from geventws.core.handshake import (
     user_subprotocols,
 )
 from geventws.core.headers import HeaderItems, Headers, user_headers
-from geventws.core.protocol import Protocol
 from geventws.options import OptionArguments, options_of
-from geventws.websocket import WebSocket
+from geventws.websocket import WebSocket, establish
 
 logger = logging.getLogger("geventws")
 
@@ -143,18 +142,7 @@ class Upgrader:
         self, make: type[W], transport: Any, request: Request, accepted: Accepted, rest: bytes
     ) -> W:
         """Return the connection that begins with the 101 just sent, and with *rest* received."""
-        options = self.options
-        connection = make(
-            transport,
-            Protocol(Side.SERVER, options.max_size, options.max_fragments, accepted.deflate),
-            options,
-            Side.SERVER,
-            request=request,
-            subprotocol=accepted.subprotocol,
-            extensions=() if accepted.deflate is None else ("permessage-deflate",),
-        )
-        connection.begin(rest)
-        return connection
+        return establish(make, transport, self.options, Side.SERVER, accepted, rest, request)
 
 
 def _check_function(name: str, given: object) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from zope.interface import classImplements
 
@@ -20,7 +20,7 @@ from geventws.core.codes import (
     Side,
 )
 from geventws.core.errors import ConcurrencyError, ConnectionClosed
-from geventws.core.handshake import Request
+from geventws.core.handshake import Accepted, Request
 from geventws.core.protocol import Protocol
 from geventws.interfaces import IWebSocket
 from geventws.options import Options, seconds
@@ -338,6 +338,42 @@ class EchoWebSocket(WebSocket):
     def received_message(self, message: str | bytes) -> None:
         """Send *message* back."""
         self.send(message)
+
+
+W = TypeVar("W", bound=WebSocket)
+
+
+def establish(
+    make: type[W],
+    transport: Any,
+    options: Options,
+    side: Side,
+    accepted: Accepted,
+    rest: bytes = b"",
+    request: Request | None = None,
+) -> W:
+    """Return the connection that begins where the opening handshake ended (RFC 6455 4.1, 4.2.2).
+
+    Args:
+        make: its class.
+        transport: an ITransport that nobody else uses any more.
+        options: its options.
+        side: which one we are.
+        accepted: what was agreed on.
+        rest: what has been read past the handshake.
+        request: the opening request, on a server.
+    """
+    connection = make(
+        transport,
+        Protocol(side, options.max_size, options.max_fragments, accepted.deflate),
+        options,
+        side,
+        request=request,
+        subprotocol=accepted.subprotocol,
+        extensions=() if accepted.deflate is None else ("permessage-deflate",),
+    )
+    connection.begin(rest)
+    return connection
 
 
 classImplements(WebSocket, IWebSocket)
