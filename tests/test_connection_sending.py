@@ -9,6 +9,7 @@ import pytest
 from gevent.event import Event
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
+from geventws.core.protocol import PONGS
 from tests.core.helpers import AGREED
 from tests.ends import SMALL, Met, both, caught, closing, code_of, meet, run
 
@@ -175,16 +176,18 @@ def test_ping_goes_between_the_fragments_of_a_message(met: Met) -> None:
     pinger.kill()
 
 
-def test_latest_pong_takes_the_place_of_earlier_ones_while_the_peer_takes_nothing(met: Met) -> None:
+def test_latest_pongs_alone_are_kept_while_the_peer_takes_nothing(met: Met) -> None:
     sender = gevent.spawn(met.ws.send, LARGE)
     run()
-    for payload in (b"1", b"2", b"3"):
+    payloads = [b"%d" % number for number in range(2 * PONGS)]
+    for payload in payloads:
         met.partner.say(PING, payload)
         met.ws.attend(0.0)
     heard = met.partner.hear()
     run()
     heard += met.partner.hear()
-    assert [(frame.opcode, frame.payload) for frame in heard] == [(BINARY, LARGE), (PONG, b"3")]
+    pongs = [(PONG, payload) for payload in payloads[-PONGS:]]
+    assert [(frame.opcode, frame.payload) for frame in heard] == [(BINARY, LARGE), *pongs]
     sender.get(timeout=1)
 
 

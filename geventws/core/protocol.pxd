@@ -16,7 +16,7 @@ cdef class Protocol:
     cdef object _lost
     cdef public object pongs
     cdef public MessageWriter writer
-    cdef bytes _pong
+    cdef object _answers
     cdef public bint close_sent
     cdef public bint close_received
     cdef public object close_code
@@ -49,7 +49,7 @@ cdef class Protocol:
     cpdef list data_to_send(self)
     cpdef bint has_data(self)
     cdef _check_open(self)
-    cdef _send_pong(self)
+    cdef _send_pongs(self)
     cdef _send_close(self, bytes payload)
     cdef _end_of_stream(self)
     cdef _end(self, code, reason)

@@ -7,7 +7,7 @@ The rules that every line below keeps:
 2. A message is handed out before anything that stands behind it on the wire takes effect: a close
    frame, a violation, the end of the stream. Only pings and pongs overtake.
 3. After a violation nothing more that the peer sent is looked at.
-4. What is held is bounded: one pong, the read-ahead, the message that is arriving.
+4. What is held is bounded: PONGS pongs each way, the read-ahead, the message that is arriving.
 
 The core is pulled. Who wants a message asks for it, and only that parses; read_ahead() parses for
 someone who is not asking just now.
@@ -46,7 +46,7 @@ AHEAD_MESSAGES: Final = 16
 AHEAD_BYTES: Final = 64 * 1024
 # Frames worked on, in or out, before whoever drives this should let others run.
 TURN: Final = 32
-# Pongs kept for a driver that has not looked at them; what overflows nobody waits for any more.
+# Pongs kept for a slow driver, or for a slow peer; of more the latest are enough (RFC 6455 5.5.3).
 PONGS: Final = 32
 
 
@@ -84,7 +84,7 @@ class Protocol:
         deflater = None if deflate is None else deflate.deflater(side)
         threshold = 0 if deflate is None else deflate.threshold
         self.writer = MessageWriter(side == Side.CLIENT, deflater, threshold)
-        self._pong: bytes | None = None
+        self._answers: deque[bytes] | None = None  # payloads of pings, to be sent back
         # closing
         self.close_sent = False
         self.close_received = False
@@ -260,13 +260,14 @@ class Protocol:
         if frame.opcode == PING:
             self.pings_received += 1
             if not self.close_sent:
-                self._pong = frame.payload  # RFC 6455 5.5.3: an answer to the latest is enough
+                if self._answers is None:  # an idle connection keeps no buffer
+                    self._answers = deque(maxlen=PONGS)
+                self._answers.append(frame.payload)
         elif frame.opcode == PONG:
             self.pongs.append(frame.payload)
         else:
             code, reason = parse_close(frame.payload)
-            # RFC 6455 5.5.1: "typically echoes the status code"
-            self._send_close(frame.payload[:2])
+            self._send_close(frame.payload[:2])  # RFC 6455 5.5.1: "typically echos" it
             self.close_received = True
             self._end(code, reason)
 
@@ -353,7 +354,7 @@ class Protocol:
 
     def data_to_send(self) -> list[bytes]:
         """Return, once, the buffers to write, in order; an empty list when there is nothing."""
-        self._send_pong()
+        self._send_pongs()
         return self.writer.take()
 
     @property
@@ -363,7 +364,7 @@ class Protocol:
 
     def has_data(self) -> bool:
         """Return whether data_to_send() has something."""
-        return self._pong is not None or self.writer.pending()
+        return self._answers is not None or self.writer.pending()
 
     def closed_error(self) -> ConnectionClosed:
         """Return what to raise where something can no longer be received or sent."""
@@ -376,14 +377,15 @@ class Protocol:
         if self.state != State.OPEN:
             raise self.closed_error()
 
-    def _send_pong(self) -> None:
-        if self._pong is not None:
-            self.writer.frame(PONG, self._pong, True, False)
-            self._pong = None
+    def _send_pongs(self) -> None:
+        if self._answers is not None:
+            answers, self._answers = self._answers, None
+            for payload in answers:
+                self.writer.frame(PONG, payload, True, False)
 
     def _send_close(self, payload: bytes) -> None:
         if not self.close_sent:
-            self._send_pong()
+            self._send_pongs()
             self.close_sent = True
             self.writer.frame(CLOSE, payload, True, False)
 

@@ -98,10 +98,20 @@ def test_side_answers_a_ping_in_the_middle_of_a_message(side: Side) -> None:
 
 
 @both_sides
-def test_side_answers_the_latest_of_several_pings(side: Side) -> None:
+def test_side_answers_each_of_several_pings_in_order(side: Side) -> None:
+    protocol = Protocol(side)
+    payloads = [b"%d" % number for number in range(PONGS)]
+    receive(protocol, b"".join(frame_to(side, PING, payload) for payload in payloads))
+    assert [frame.payload for frame in sent(protocol)] == payloads
+
+
+@both_sides
+def test_side_answers_the_latest_pings_of_a_flood(side: Side) -> None:
     protocol = Protocol(side)
     receive(protocol, b"".join(frame_to(side, PING, b"%d" % number) for number in range(500)))
-    assert [frame.payload for frame in sent(protocol)] == [b"499"]
+    assert [frame.payload for frame in sent(protocol)] == [
+        b"%d" % number for number in range(500 - PONGS, 500)
+    ]
     assert protocol.pings_received == 500
 
 

@@ -1,0 +1,137 @@
+"""The Autobahn test suite: installed once into a cache, and run against the ends behind our doors.
+
+It is a program for Python 2.7, which PYTHON27 may name; otherwise the PATH and pyenv are searched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final, NamedTuple
+
+from setup import ROOT
+from tests.conformance.doors import command, free_port, running
+
+VERSION: Final = "25.10.1"
+CASES: Final = 517
+INSTALLED: Final = Path.home() / ".cache" / "geventws" / f"autobahn-{VERSION}"
+STARTING: Final = 60  # seconds
+PATIENCE: Final = 3600  # seconds for a whole run; the suite has deadlines for each of its cases
+HINT: Final = (
+    "the Autobahn test suite needs a Python 2.7: install one, as by `pyenv install 2.7.18`, "
+    "or name it by PYTHON27"
+)
+
+
+class Verdict(NamedTuple):
+    """What the suite says of one case: of its messages, and of its closing handshake."""
+
+    behavior: str
+    closing: str
+
+
+Verdicts = dict[str, Verdict]  # by the case's number, as "1.1.1"
+
+
+def suite() -> Path | None:
+    """Return the suite's program, having installed it where that was not done; None without 2.7."""
+    program = INSTALLED / "bin" / "wstest"
+    if not program.exists():
+        python = _python27()
+        if python is None:
+            return None
+        print(f"installing autobahntestsuite {VERSION} into {INSTALLED}", flush=True)
+        arguments = ["-m", "pip", "install", "--quiet", "--user", "--no-warn-script-location"]
+        subprocess.run(
+            [python, *arguments, "--disable-pip-version-check", f"autobahntestsuite=={VERSION}"],
+            env=_environment(),
+            stderr=subprocess.DEVNULL,  # pages of pip's, on the end of Python 2.7
+            check=True,
+        )
+    return program
+
+
+def _python27() -> str | None:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    versions = sorted(root.glob("versions/2.7.*/bin/python2.7"))
+    named = os.environ.get("PYTHON27")
+    candidates = [named] if named else [*map(str, versions), "python2.7"]
+    return next(filter(None, map(shutil.which, candidates)), None)
+
+
+def _environment() -> dict[str, str]:
+    # a directory that pip takes for the user's own, so that no virtual environment is needed
+    return {**os.environ, "PYTHONUSERBASE": str(INSTALLED)}
+
+
+def judge_server(program: Path, door: str, cases: Sequence[str]) -> Verdicts:
+    """Run *cases*, as "1.*", against the echo server behind *door*."""
+    with running(door) as port, tempfile.TemporaryDirectory() as place:
+        servers = [{"agent": door, "url": f"ws://127.0.0.1:{port}"}]
+        with _suite(program, "fuzzingclient", place, cases, servers=servers) as tester:
+            if tester.wait(PATIENCE):
+                raise RuntimeError(f"the suite failed: {tester.returncode}")
+        return _verdicts(Path(place), door)
+
+
+def judge_client(program: Path, door: str, cases: Sequence[str]) -> Verdicts:
+    """Run *cases*, as "1.*", against the echo client behind *door*."""
+    port = free_port()
+    url = f"ws://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as place:
+        with _suite(program, "fuzzingserver", place, cases, url=url):
+            _wait_for(port)
+            subprocess.run(command(door, "cases", url), cwd=ROOT, timeout=PATIENCE, check=True)
+        return _verdicts(Path(place), door)
+
+
+@contextmanager
+def _suite(
+    program: Path, mode: str, place: str, cases: Sequence[str], **more: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the suite in *place*, and end it."""
+    spec = Path(place) / "spec.json"
+    wanted = {"outdir": place, "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
+    spec.write_text(json.dumps({**wanted, **more}))
+    arguments = [program, "--mode", mode, "--spec", spec]
+    if mode == "fuzzingserver":
+        arguments += ["--webport", "0"]
+    with subprocess.Popen(
+        arguments, cwd=place, env=_environment(), stdout=subprocess.DEVNULL
+    ) as tester:
+        try:
+            yield tester
+        finally:
+            tester.kill()
+
+
+def _wait_for(port: int) -> None:
+    """Return when somebody listens at *port*."""
+    deadline = monotonic() + STARTING
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.1)
+
+
+def _verdicts(place: Path, door: str) -> Verdicts:
+    said = json.loads((place / "index.json").read_text())[door]
+    return {
+        number: Verdict(verdict["behavior"], verdict["behaviorClose"])
+        for number, verdict in sorted(said.items(), key=lambda item: _order(item[0]))
+    }
+
+
+def _order(number: str) -> list[int]:
+    return [int(part) for part in number.split(".")]

@@ -1,0 +1,54 @@
+"""The ends that are held to the protocol: an echo server and an echo client behind each door.
+
+    python -m tests.conformance.doors native serve 9001
+    python -m tests.conformance.doors native visit ws://127.0.0.1:9001/
+    python -m tests.conformance.doors native cases ws://127.0.0.1:9001
+
+Each door is a module here with serve(port), which returns only when it is stopped and echoes every
+message, and with visit(url, echo), which connects, sends every message back where *echo* is true,
+and returns them when the server is done. Both take messages of 16 MiB; all else is the default. A
+new door is a module, and its name in the lists below. They run in processes of their own, so that a
+door without gevent is seen to live without it.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from setup import ROOT
+
+SERVERS: Final = ["native", "pywsgi", "threaded", "asyncio"]
+CLIENTS: Final = ["native", "threaded", "asyncio"]
+MAX_SIZE: Final = 16 * 1024 * 1024  # and so 65,536 fragments
+STARTING: Final = 30  # seconds; a busy machine takes its time to start a Python
+
+
+def command(door: str, *arguments: str) -> list[str]:
+    """Return how to run one end behind *door* as a program."""
+    return [sys.executable, "-m", "tests.conformance.doors", door, *arguments]
+
+
+@contextmanager
+def running(door: str) -> Iterator[int]:
+    """Have the echo server behind *door* run, and give its port of 127.0.0.1."""
+    port = free_port()
+    with subprocess.Popen(
+        command(door, "serve", str(port)), cwd=ROOT, stdout=subprocess.PIPE
+    ) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == b"listening\n"
+            yield port
+        finally:
+            program.kill()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
