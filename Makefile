@@ -41,6 +41,22 @@ check: $(STAMP) ## lint, types, spelling, and 100 % branch coverage of the core
 	GEVENTWS_EXPECT=interpreted $(BIN)/python -m pytest tests/core \
 		--cov=geventws.core --cov-report=term-missing --cov-fail-under=100
 
+conformance: $(STAMP) fuzz ## the whole Autobahn suite on both twins, fuzzing, every peer; docs/conformance.md
+	@$(FORGET_TWINS)
+	$(BIN)/python -m tests.conformance run
+	@$(MAKE) --no-print-directory build
+	$(BIN)/python -m tests.conformance run
+	$(BIN)/python -m tests.interop --json build/conformance/matrix.json
+	$(BIN)/python -m tests.conformance page
+
+autobahn: $(STAMP) ## cases 1 to 7 and 10 of the Autobahn suite, where a Python 2.7 is there
+	$(BIN)/python -m tests.conformance run --quick
+
+SECONDS ?= 60
+fuzz: $(STAMP) ## fuzz the core and compare its twins, for a minute or SECONDS=3600
+	@$(FORGET_TWINS)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 build: $(STAMP) ## compile the hot modules in place; after an edit, again
 	CFLAGS="$(CFLAGS) -Werror=sign-compare" GEVENTWS_COMPILE=yes $(BUILD)
 

@@ -101,7 +101,7 @@ def _suite(
     spec = Path(place) / "spec.json"
     wanted = {"outdir": place, "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
     spec.write_text(json.dumps({**wanted, **more}))
-    arguments = [program, "--mode", mode, "--spec", spec]
+    arguments = [str(program), "--mode", mode, "--spec", str(spec)]
     if mode == "fuzzingserver":
         arguments += ["--webport", "0"]
     with subprocess.Popen(
