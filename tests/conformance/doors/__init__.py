@@ -2,6 +2,7 @@
 
     python -m tests.conformance.doors native serve 9001
     python -m tests.conformance.doors native visit ws://127.0.0.1:9001/
+    python -m tests.conformance.doors native visits <urls
     python -m tests.conformance.doors native cases ws://127.0.0.1:9001
 
 Each door is a module here with serve(port), which returns only when it is stopped and echoes every
@@ -16,7 +17,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -44,6 +45,30 @@ def running(door: str) -> Iterator[int]:
             assert program.stdout is not None
             assert program.stdout.readline() == b"listening\n"
             yield port
+        finally:
+            program.kill()
+
+
+@contextmanager
+def visiting(door: str) -> Iterator[Callable[[str], None]]:
+    """Have the echo client behind *door* run, and give what names it the next URL to visit."""
+    with subprocess.Popen(
+        command(door, "visits"),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        lines = program.stdin
+
+        def visit(url: str) -> None:
+            lines.write(f"{url}\n".encode())
+
+        try:
+            assert program.stdout.readline() == b"ready\n"
+            yield visit
         finally:
             program.kill()
 

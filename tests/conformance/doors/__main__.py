@@ -7,13 +7,20 @@ from collections.abc import Callable
 from importlib import import_module
 
 
-def main(door: str, role: str, where: str) -> None:
-    """Run the *role* of *door*: serve at the port, or visit the URL, *where*."""
+def main(door: str, role: str, where: str = "") -> None:
+    """Run the *role* of *door*: serve at the port, or visit the URL, *where*.
+
+    The role "visits" is to visit every URL that is a line of the standard input.
+    """
     ends = import_module(f"tests.conformance.doors.{door}")
     if role == "serve":
         ends.serve(int(where))
     elif role == "cases":
         run_cases(ends.visit, where, door)
+    elif role == "visits":
+        print("ready", flush=True)
+        for line in sys.stdin:
+            ends.visit(line.strip(), True)
     else:
         ends.visit(where, True)
 
