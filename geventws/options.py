@@ -35,7 +35,8 @@ class Options:
     Args:
         compression: what to offer or accept of permessage-deflate; None turns it off.
         max_size: of a message, as declared, gathered and inflated. The peer gets 1009.
-        max_fragments: frames per message, empty ones counted; None is max(1024, max_size // 256).
+        max_fragments: continuation frames per message, empty ones counted; None is
+            max(1024, max_size // 256).
             The peer gets 1008.
         open_timeout: for the whole opening: name lookup, TCP, TLS and the handshake.
         close_timeout: for the closing handshake and the end of TCP; then the connection is dropped.

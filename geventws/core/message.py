@@ -19,7 +19,7 @@ GATHER: Final = 16 * 1024
 
 
 def fragment_limit(max_size: int | None) -> int:
-    """Return how many frames a message of at most *max_size* bytes may come in, empty ones counted.
+    """Return how many continuation frames a message of at most *max_size* bytes may have.
 
     Generous to peers that send a frame per 256 bytes, and a bound on what a flood of tiny frames
     costs: without one they outweigh any limit on bytes.
@@ -84,7 +84,7 @@ class MessageReader:
             self._begin(frame)
         elif not self._opcode:
             raise ProtocolError("a continuation of no message (RFC 6455 5.4)")
-        if frame.starts:
+        elif frame.starts:
             self._count()
         self._append(frame)
         if frame.fin:
@@ -141,7 +141,7 @@ class MessageReader:
         self._fragments += 1
         if self._fragments > self._max_fragments >= 0:
             raise ProtocolError(
-                f"a message in more than {self._max_fragments} frames", POLICY_VIOLATION
+                f"a message of more than {self._max_fragments} continuations", POLICY_VIOLATION
             )
 
     def _append(self, frame: Frame) -> None:

@@ -118,9 +118,9 @@ def _small() -> list[Rule]:
 
 
 def _many() -> list[Rule]:
-    """Empty fragments cost as well: there is a limit on how many a message may have."""
+    """Empty fragments cost as well: there is a limit on how many may continue a message."""
     begun, end = binary(b"", fin=False), more(b"", True)
-    allowed = [begun, *[more(b"")] * (FRAGMENTS - 2)]
+    allowed = [begun, *[more(b"")] * (FRAGMENTS - 1)]
     return [
         echoed("fragments-all-allowed", SOURCE, [*allowed, end] * 2, b"", b"", max_size=SMALL),
         fails(

@@ -126,13 +126,13 @@ def test_reader_fails_1009_as_soon_as_a_message_is_over_max_size(
 
 
 @pytest.mark.parametrize("size", [0, 1], ids=["empty", "full"])
-def test_reader_takes_max_fragments_and_fails_1008_on_one_more(size: int) -> None:
+def test_reader_takes_max_fragments_continuations_and_fails_1008_on_one_more(size: int) -> None:
     messages = reader(None, 5)
-    parts = fragments(BINARY, 5 * size * b"x", [n * size for n in range(1, 5)])
-    assert read(messages, parts) == [5 * size * b"x"]
-    read(messages, parts[:4])
+    parts = fragments(BINARY, 6 * size * b"x", [n * size for n in range(1, 6)])
+    assert read(messages, parts) == [6 * size * b"x"]
+    read(messages, parts[:5])
     messages.add(frame(CONTINUATION, b"", False))
-    with pytest.raises(ProtocolError, match="a message in more than 5 frames") as info:
+    with pytest.raises(ProtocolError, match="a message of more than 5 continuations") as info:
         messages.add(frame(CONTINUATION, b"x"))
     assert info.value.code == 1008
 

@@ -37,8 +37,10 @@ def test_reader_with_limits_of_0_takes_empty_messages_of_one_frame_alone() -> No
     for message in (frame(BINARY, b"x"), head(BINARY, 1), frame(BINARY, deflated(b"x"), rsv1=True)):
         with pytest.raises(MessageTooBig):
             reader(0).add(message)
-    with pytest.raises(ProtocolError, match="a message in more than 0 frames"):
-        reader(0, 0).add(frame(BINARY, b"", False))
+    messages = reader(0, 0)
+    messages.add(frame(BINARY, b"", False))
+    with pytest.raises(ProtocolError, match="a message of more than 0 continuations"):
+        messages.add(frame(CONTINUATION))
 
 
 def test_reader_without_max_size_takes_any() -> None:

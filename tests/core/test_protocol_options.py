@@ -62,7 +62,7 @@ def test_side_takes_as_many_fragments_as_it_was_told_or_fit_max_size(
 ) -> None:
     protocol = Protocol(side, max_size, given)
     receive(protocol, frame_to(side, BINARY, b"", False))
-    receive(protocol, (limit - 1) * frame_to(side, CONTINUATION, b"", False))
+    receive(protocol, limit * frame_to(side, CONTINUATION, b"", False))
     assert protocol.state == State.OPEN
     receive(protocol, frame_to(side, CONTINUATION, b"", False))
     assert protocol.close_code == (0 if limit == 9999 else 1008)

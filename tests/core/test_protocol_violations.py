@@ -33,8 +33,8 @@ VIOLATIONS = [
     pytest.param(
         [(TEXT, b"\xe2", False), (CONTINUATION, b"A")], 1007, "a text that is not", id="8.1-parts"
     ),
-    pytest.param([(TEXT, b"", False)] + 3 * [(CONTINUATION, b"", False)], 1008, "a message in more "
-                 "than 3 frames", id="max-fragments"),
+    pytest.param([(TEXT, b"", False)] + 4 * [(CONTINUATION, b"", False)], 1008, "a message of more "
+                 "than 3 continuations", id="max-fragments"),
     pytest.param([(BINARY, bytes(1001))], 1009, "a message over 1000 bytes", id="max-size"),
 ]  # fmt: skip
 violations = pytest.mark.parametrize(("frames", "code", "reason"), VIOLATIONS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import ssl
 from functools import cache
+from typing import Any
 
+from geventws.core.deflate import Deflate
 from tests.servers import authority
 
 HOST = "localhost"
@@ -40,6 +42,16 @@ CLOSES = [
     (3000, "x" * 123),
     (4999, "mine"),
 ]
+PARAMETERS = (
+    "server_max_window_bits",
+    "client_max_window_bits",
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+)
+# permessage-deflate for every message, with nothing asked of the other side
+PLAIN = Deflate(server_max_window_bits=15, client_max_window_bits=15, threshold=0)
+MAX_SIZE = 2 * MIB
+IN_TIME = 10.0  # seconds until what was asked of the other side must be done
 REFUSAL = (403, "x-why", "not today", b"go away")
 
 
@@ -48,6 +60,17 @@ def joined(fragments: list[Message]) -> Message:
     if isinstance(fragments[0], str):
         return "".join(map(str, fragments))
     return b"".join(part for part in fragments if isinstance(part, bytes))
+
+
+def parameters(compression: Deflate) -> dict[str, Any]:
+    """Return the parameters of permessage-deflate that *compression* sets."""
+    return {name: getattr(compression, name) for name in PARAMETERS}
+
+
+def cut(message: Message) -> list[Message]:
+    """Return *message* in three fragments, of which the second one is empty."""
+    middle = len(message) // 2
+    return [message[:middle], message[:0], message[middle:]]
 
 
 @cache

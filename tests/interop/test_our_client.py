@@ -12,16 +12,19 @@ import geventws
 from geventws.core.errors import ConnectionClosed
 from geventws.options import DEFLATE
 from geventws.websocket import WebSocket
+from tests.interop.peers import THEIR_SERVERS
 from tests.interop.scenes import (
     CLOSES,
     FRAGMENTS,
+    IN_TIME,
     MESSAGES,
+    PLAIN,
     REFUSAL,
     SUBPROTOCOL,
     client_context,
     joined,
 )
-from tests.interop.their_servers import IN_TIME, THEIR_SERVERS, TheirServer
+from tests.interop.their_servers import TheirServer
 
 TABLE = list(product(THEIR_SERVERS, ["plain", "tls"], ["deflate", "raw"]))
 
@@ -31,7 +34,7 @@ TABLE = list(product(THEIR_SERVERS, ["plain", "tls"], ["deflate", "raw"]))
 )
 def server(request: pytest.FixtureRequest) -> Iterator[TheirServer]:
     kind, tls, how = request.param
-    server = kind(tls == "tls", how == "deflate")
+    server = kind(tls == "tls", PLAIN if how == "deflate" else None)
     yield server
     server.stop()
 
@@ -39,7 +42,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[TheirServer]:
 def visit(server: TheirServer, path: str, **arguments: Any) -> WebSocket:
     """Return a connection to *server*."""
     context = None if server.context is None else client_context()
-    compression = DEFLATE if server.compressed else None
+    compression = None if server.compression is None else DEFLATE
     uri = f"{server.uri}/{path}"
     ws: WebSocket = geventws.connect(uri, ssl=context, compression=compression, **arguments)
     return ws
@@ -47,7 +50,7 @@ def visit(server: TheirServer, path: str, **arguments: Any) -> WebSocket:
 
 def test_client_gets_back_what_it_sends(server: TheirServer) -> None:
     with visit(server, "echo") as ws:
-        assert ws.extensions == (("permessage-deflate",) if server.compressed else ())
+        assert ws.extensions == (("permessage-deflate",) if server.compression else ())
         for name, message in MESSAGES.items():
             ws.send(message)
             assert ws.receive(timeout=IN_TIME) == message, name
@@ -71,8 +74,9 @@ def test_client_sends_fragments(server: TheirServer) -> None:
 def test_client_receives_fragments(server: TheirServer) -> None:
     if not server.can_fragment:
         return
-    with visit(server, "fragments") as ws:
+    with visit(server, "cut") as ws:
         for name, fragments in FRAGMENTS.items():
+            ws.send(joined(fragments))
             assert ws.receive(timeout=IN_TIME) == joined(fragments), name
 
 

@@ -13,17 +13,21 @@ from gevent.queue import Queue
 import geventws
 from geventws.core.errors import ConnectionClosed
 from geventws.options import DEFLATE
+from tests.interop.peers import THEIR_CLIENTS
 from tests.interop.scenes import (
     CLOSES,
     FRAGMENTS,
     HOST,
+    IN_TIME,
     MESSAGES,
+    PLAIN,
     REFUSAL,
     SUBPROTOCOL,
+    cut,
     joined,
     server_context,
 )
-from tests.interop.their_clients import IN_TIME, THEIR_CLIENTS, Refused, TheirClient
+from tests.interop.their_clients import Refused, TheirClient
 
 T = TypeVar("T")
 TABLE = [
@@ -47,7 +51,8 @@ class Meeting(NamedTuple):
         """Return what *talk* does with a connected client, in a thread."""
 
         def visit() -> T:
-            return talk(self.kind(f"{self.uri}/{path}", self.compressed, offers))
+            wish = PLAIN if self.compressed else None
+            return talk(self.kind(f"{self.uri}/{path}", wish, offers))
 
         with gevent.Timeout(3 * IN_TIME):
             result: T = gevent.get_hub().threadpool.apply(visit)
@@ -63,11 +68,7 @@ def meeting(request: pytest.FixtureRequest) -> Iterator[Meeting]:
 
     def handle(ws: geventws.WebSocket) -> None:
         assert ws.request is not None
-        if ws.request.path == "/fragments":
-            for fragments in FRAGMENTS.values():
-                ws.send(iter(fragments))
-            ws.receive()
-        elif ws.request.path == "/close":
+        if ws.request.path == "/close":
             code, _, reason = str(ws.receive()).partition(" ")
             ws.close(int(code), reason)
         elif ws.request.path == "/ping":
@@ -91,11 +92,12 @@ def meeting(request: pytest.FixtureRequest) -> Iterator[Meeting]:
 
 
 def echo(ws: geventws.WebSocket, closes: Any) -> None:
+    assert ws.request is not None
     try:
         while True:
-            ws.send(ws.receive())
+            message = ws.receive()
+            ws.send(iter(cut(message)) if ws.request.path == "/cut" else message)
     except ConnectionClosed as closed:
-        assert ws.request is not None
         if ws.request.path == "/listen":
             closes.put((closed.code, closed.reason))
 
@@ -145,13 +147,15 @@ def test_client_sends_fragments(meeting: Meeting) -> None:
 
 def test_client_receives_fragments(meeting: Meeting) -> None:
     def talk(client: TheirClient) -> list[str | bytes]:
-        received = [client.receive() for _ in FRAGMENTS]
-        client.send("thanks")
+        received = []
+        for fragments in FRAGMENTS.values():
+            client.send(joined(fragments))
+            received.append(client.receive())
         client.close()
         return received
 
     expected = [joined(parts) for parts in FRAGMENTS.values()]
-    assert meeting.with_client(talk, "fragments") == expected
+    assert meeting.with_client(talk, "cut") == expected
 
 
 def test_client_pings(meeting: Meeting) -> None:
