@@ -12,6 +12,7 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
+.PHONY: conformance autobahn fuzz
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +47,7 @@ conformance: $(STAMP) fuzz ## the whole Autobahn suite on both twins, fuzzing, e
 	$(BIN)/python -m tests.conformance run
 	@$(MAKE) --no-print-directory build
 	$(BIN)/python -m tests.conformance run
+	@tests/system_packages.sh $(PYTHON) conformance
 	$(BIN)/python -m tests.interop --json build/conformance/matrix.json
 	$(BIN)/python -m tests.conformance page
 
@@ -53,8 +55,7 @@ autobahn: $(STAMP) ## cases 1 to 7 and 10 of the Autobahn suite, where a Python 
 	$(BIN)/python -m tests.conformance run --quick
 
 SECONDS ?= 60
-fuzz: $(STAMP) ## fuzz the core and compare its twins, for a minute or SECONDS=3600
-	@$(FORGET_TWINS)
+fuzz: $(STAMP) ## fuzz the core for a minute, or SECONDS=3600, and compare its twins
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 build: $(STAMP) ## compile the hot modules in place; after an edit, again

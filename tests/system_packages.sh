@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Install, through apt, the Debian packages the tests need; stop and name them where that cannot be.
-# usage: system_packages.sh [PYTHON]
+# usage: system_packages.sh [PYTHON [conformance]]
 set -euo pipefail
 
 python=${1:-python3}
+purpose=${2:-test}
 read_release='import sys; print("python%d.%d" % sys.version_info[:2]); sys.exit(sys.version_info < (3, 11))'
 if ! release=$("$python" -c "$read_release" 2>/dev/null); then
     echo "$python is not Python 3.11 or later; name one: make PYTHON=python3.12" >&2
@@ -26,6 +27,11 @@ survey() {
 import os, sysconfig
 os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))'
     need "$release-venv" "$python" -c 'import ensurepip, venv'
+    if [ "$purpose" = conformance ]; then
+        need firefox-esr command -v firefox-esr
+        need nodejs command -v node
+        need npm command -v npm
+    fi
 }
 
 survey

@@ -183,7 +183,7 @@ class Inflater:
     connection 4 KiB between two messages.
     """
 
-    __slots__ = ("_context", "_takeover", "_wbits", "_window", "_zlib")
+    __slots__ = ("_context", "_finals", "_seen", "_takeover", "_wbits", "_window", "_zlib")
 
     def __init__(self, window_bits: int, takeover: bool) -> None:
         bits = max(window_bits, 9)  # old zlibs deflate with 9 bits where 8 were agreed
@@ -192,6 +192,8 @@ class Inflater:
         self._takeover = takeover
         self._context = bytearray()
         self._zlib: zlib._Decompress | None = None
+        self._seen = 0  # bytes of this message that were inflated
+        self._finals = 0  # final blocks among them
 
     def inflate(self, data: bytes | bytearray | memoryview, limit: int | None, fin: bool) -> bytes:
         """Return what this piece of a message inflates to; *fin* tells that it is the last.
@@ -211,6 +213,7 @@ class Inflater:
         inflater = self._zlib or self._begin()
         try:
             out = self._read(inflater, data, limit)
+            self._seen += len(data)
             if inflater.eof:
                 out += self._go_on(inflater.unused_data, limit - len(out))
             if fin:
@@ -241,9 +244,8 @@ class Inflater:
         """Inflate *data*, which stood behind a final block (RFC 7692 7.2.3.4)."""
         self._zlib = None
         rest = memoryview(data)
-        # each costs a zlib object, 3 us: unbounded, 64 KiB of empty ones would take 100 ms
-        blocks = 16 + len(data) // 256
         pieces = []
+        self._count_final(len(rest))
         while rest:
             step = rest[:_STEP]
             inflater = self._zlib or self._begin()
@@ -253,10 +255,15 @@ class Inflater:
             rest = rest[len(step) - len(inflater.unused_data) :]
             if inflater.eof:
                 self._zlib = None
-                blocks -= 1
-            if not blocks:
-                raise ProtocolError("too many final blocks (RFC 7692 7.2.3.4)", INVALID_DATA)
+                self._count_final(len(rest))
         return b"".join(pieces)
+
+    def _count_final(self, behind: int) -> None:
+        """Count a final block, which has so many bytes *behind* it."""
+        # each costs a zlib object, 3 us: unbounded, 64 KiB of empty ones would take 100 ms
+        self._finals += 1
+        if self._finals > 16 + (self._seen - behind) // 256:
+            raise ProtocolError("too many final blocks (RFC 7692 7.2.3.4)", INVALID_DATA)
 
     def _finish(self) -> None:
         """End the message, which must stand at the end of a block."""
@@ -267,6 +274,7 @@ class Inflater:
         if inflater.decompress(_END, 1) or not inflater.eof or inflater.unused_data:
             raise ProtocolError("DEFLATE data is cut short (RFC 7692 7.2.2)", INVALID_DATA)
         self._zlib = None
+        self._seen = self._finals = 0
         if not self._takeover:
             self._context = bytearray()
 

@@ -148,7 +148,7 @@ class MessageReader:
         assert self._buffer is not None
         data = frame.payload
         limit = self._max_size
-        if limit >= 0:
+        if limit >= 0 and frame.starts:  # its later pieces declare nothing new
             self._check_declared(len(data) + frame.left)
         if self._compressed:
             assert self._inflater is not None
