@@ -100,7 +100,7 @@ class Sending:
     def _post(self) -> None:
         """Have what the protocol wants said go out without waiting, and broadcasts after that.
 
-        While bytes are held back, pings and pongs stay in the protocol, where the latest pong takes
+        While bytes are held back, pings and pongs stay in the protocol, where the latest pongs take
         the place of earlier ones; the transport asks for them when it has room.
         """
         if self._protocol.close_sent or not self._transport.unsent():

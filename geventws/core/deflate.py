@@ -192,10 +192,16 @@ class Inflater:
         self._takeover = takeover
         self._context = bytearray()
         self._zlib: zlib._Decompress | None = None
-        self._seen = 0  # bytes of this message that were inflated
+        self._seen = 0  # bytes of this frame that were inflated
         self._finals = 0  # final blocks among them
 
-    def inflate(self, data: bytes | bytearray | memoryview, limit: int | None, fin: bool) -> bytes:
+    def inflate(
+        self,
+        data: bytes | bytearray | memoryview,
+        limit: int | None,
+        fin: bool,
+        starts: bool = True,
+    ) -> bytes:
         """Return what this piece of a message inflates to; *fin* tells that it is the last.
 
         No more can be inflated after an error.
@@ -203,6 +209,7 @@ class Inflater:
         Args:
             limit: how many more bytes the message may inflate to; None for any number. Never
                 more than one byte over it is made.
+            starts: whether the piece is the first one of a frame; each may have its final blocks.
 
         Raises:
             MessageTooBig: the message inflates to more than *limit*.
@@ -210,6 +217,8 @@ class Inflater:
         """
         if limit is None:
             limit = _NO_LIMIT
+        if starts:
+            self._seen = self._finals = 0
         inflater = self._zlib or self._begin()
         try:
             out = self._read(inflater, data, limit)
@@ -259,8 +268,9 @@ class Inflater:
         return b"".join(pieces)
 
     def _count_final(self, behind: int) -> None:
-        """Count a final block, which has so many bytes *behind* it."""
-        # each costs a zlib object, 3 us: unbounded, 64 KiB of empty ones would take 100 ms
+        """Count a final block of this frame, which has so many bytes *behind* it."""
+        # each costs a zlib object, 3 us: unbounded, 64 KiB of empty ones would take 100 ms; counted
+        # by frames, for a sender may end each with one (RFC 7692 7.2.3.4), wherever TCP cuts them
         self._finals += 1
         if self._finals > 16 + (self._seen - behind) // 256:
             raise ProtocolError("too many final blocks (RFC 7692 7.2.3.4)", INVALID_DATA)
@@ -274,7 +284,6 @@ class Inflater:
         if inflater.decompress(_END, 1) or not inflater.eof or inflater.unused_data:
             raise ProtocolError("DEFLATE data is cut short (RFC 7692 7.2.2)", INVALID_DATA)
         self._zlib = None
-        self._seen = self._finals = 0
         if not self._takeover:
             self._context = bytearray()
 

@@ -72,7 +72,7 @@ class MessageReader:
         While *streaming* is set, what is not whole yet is returned as well.
 
         Raises:
-            ProtocolError: a frame out of order, or more of them than max_fragments (1008).
+            ProtocolError: a frame out of order, or more than max_fragments continuations (1008).
             MessageTooBig: the message is, or says that it will be, larger than max_size.
             InvalidText: a text is not UTF-8; raised at its first impossible byte.
         """
@@ -153,7 +153,7 @@ class MessageReader:
         if self._compressed:
             assert self._inflater is not None
             room = None if limit < 0 else limit - self._size
-            data = self._inflater.inflate(data, room, frame.fin)
+            data = self._inflater.inflate(data, room, frame.fin, frame.starts)
         self._size += len(data)
         self.bytes += len(data)
         self._buffer += data

@@ -46,8 +46,8 @@ AHEAD_MESSAGES: Final = 16
 AHEAD_BYTES: Final = 64 * 1024
 # Frames worked on, in or out, before whoever drives this should let others run.
 TURN: Final = 32
-# Pongs kept for a slow driver, or for a slow peer; of more the latest are enough (RFC 6455 5.5.3).
-PONGS: Final = 32
+# Pongs kept for a slow driver or peer: a turn's; of more the latest do (RFC 6455 5.5.3).
+PONGS: Final = TURN
 
 
 class Protocol:

@@ -185,6 +185,14 @@ def _windows() -> list[Rule]:
                 f"window-of-{bits}-bits", "RFC 7692 7.1.2", sent, *(said,) * 2, compression=window
             )
         )
+    for bits in (9, 12):
+        # everything comes again, at distances within that window and beyond
+        said = "".join(NOISE[: 1 << size].hex() * 2 for size in range(6, 14))
+        agreed = Compression(our_bits=bits)
+        sent = [small(said)]
+        rules.append(
+            echoed(f"own-window-of-{bits}-bits", "RFC 7692 7.1.2", sent, said, compression=agreed)
+        )
     return rules
 
 
@@ -221,6 +229,7 @@ def _blocks() -> list[Rule]:
         echoed("blocks-flushed-fully", BLOCKS, [raw(_flushed(zlib.Z_FULL_FLUSH))], PHRASE * 3),
         echoed("block-empty", "RFC 7692 7.2.3.6", [raw(b"\0")], ""),
         echoed("block-final-twice", BLOCKS, [raw(bytes.fromhex(_TWICE))], "HelloHello"),
+        echoed("block-final-in-each-part", "RFC 7692 7.2.3.4", _finals(), PHRASE * 40),
         echoed(
             "context-goes-on-behind-a-final-block",
             BLOCKS,
@@ -235,6 +244,15 @@ _TWICE: Final = "f3 48 cd c9 c9 07 00 f3 48 cd c9 c9 07 00 00"
 
 def _bytes(payload: bytes) -> list[Say]:
     return list(fragmented(raw(payload), range(1, len(payload))))
+
+
+def _finals() -> list[Say]:
+    """Return a message of 40 parts, each of which ends with a final block."""
+    deflaters = [zlib.compressobj(wbits=-15) for _ in range(40)]
+    parts = [each.compress(PHRASE.encode()) + each.flush() for each in deflaters]
+    first, *others = parts
+    rest = [more(part) for part in others]
+    return [raw(first)._replace(fin=False), *rest, more(b"\0", True)]
 
 
 def _flushed(how: int) -> bytes:

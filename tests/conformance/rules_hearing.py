@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PONG, TEXT, Side
 from tests.conformance.rules_words import NO_CODE, RSV1, Answer, Compression, Pong, masked
@@ -30,7 +30,7 @@ class Hearing:
         self._opcode = 0
         self._compressed = False
         self._payload = b""
-        self._inflater = zlib.decompressobj(-15)
+        self._inflater = self._begin()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -116,8 +116,12 @@ class Hearing:
     def _inflated(self) -> bytes:
         assert self._compression is not None
         if self._compression.our_alone:
-            self._inflater = zlib.decompressobj(-15)
+            self._inflater = self._begin()
         return self._inflater.decompress(self._payload + b"\x00\x00\xff\xff")
+
+    def _begin(self) -> Any:
+        """Return what inflates no more than the window that was agreed on allows."""
+        return zlib.decompressobj(-(self._compression or Compression()).our_bits)
 
 
 def _messages(answers: Sequence[Answer]) -> list[str | bytes]:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
 from tests.conformance.doors import MAX_SIZE
-from tests.core.helpers import KEY, closing, cuts, raw_head
+from tests.core.helpers import KEY, closing, cuts, raw_head, xor
 
 # the codes that an end may be closed with
 VIOLATION: Final = (1002,)
@@ -74,6 +74,7 @@ class Compression(NamedTuple):
 
     peer_bits: int = 15  # the window of what the peer compresses
     peer_alone: bool = False  # no context takeover
+    our_bits: int = 15
     our_alone: bool = False
 
 
@@ -144,11 +145,7 @@ def every(size: int, payload: bytes) -> range:
 
 def masked(payload: bytes, key: bytes) -> bytes:
     """Return *payload* masked or unmasked by *key* (RFC 6455 5.3); b"" changes nothing."""
-    size = len(payload)
-    if not key:
-        return payload
-    keys = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload) ^ int.from_bytes(keys)).to_bytes(size)
+    return xor(payload, key) if key else payload
 
 
 # What becomes of it

@@ -23,11 +23,12 @@ def agreed(compression: Compression | None, side: Side) -> Agreed | None:
     """Return what an end of *side* makes of an agreement; it compresses all that it sends."""
     if compression is None:
         return None
-    peer_bits, peer_alone, our_alone = compression
+    peer_bits, peer_alone, our_bits, our_alone = compression
+    our_bits = min(our_bits, 12)  # as an end does by default
     server = side == Side.SERVER
     return Agreed(
-        server_max_window_bits=12 if server else peer_bits,
-        client_max_window_bits=peer_bits if server else 12,
+        server_max_window_bits=our_bits if server else peer_bits,
+        client_max_window_bits=peer_bits if server else our_bits,
         server_no_context_takeover=our_alone if server else peer_alone,
         client_no_context_takeover=peer_alone if server else our_alone,
         level=6,

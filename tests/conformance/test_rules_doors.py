@@ -73,6 +73,8 @@ def extensions(compression: Compression | None, side: Side) -> str:
         parts.append(f"{theirs}_max_window_bits={compression.peer_bits}")
     if compression.peer_alone:
         parts.append(f"{theirs}_no_context_takeover")
+    if compression.our_bits < 15:
+        parts.append(f"{ours}_max_window_bits={compression.our_bits}")
     if compression.our_alone:
         parts.append(f"{ours}_no_context_takeover")
     return "; ".join(parts)

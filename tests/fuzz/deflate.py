@@ -72,7 +72,7 @@ def _in_pieces(inflater: Inflater, limit: int | None, pieces: Sequence[bytes]) -
     made = b""
     for number, piece in enumerate(pieces, 1):
         room = None if limit is None else limit - len(made)
-        made += inflater.inflate(piece, room, number == len(pieces))
+        made += inflater.inflate(piece, room, number == len(pieces), number == 1)
         assert limit is None or len(made) <= limit
         assert len(inflater._context) <= 2 * inflater._window
     return made
