@@ -12,7 +12,7 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
-.PHONY: conformance autobahn fuzz
+.PHONY: conformance peers autobahn fuzz
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,16 +42,20 @@ check: $(STAMP) ## lint, types, spelling, and 100 % branch coverage of the core
 	GEVENTWS_EXPECT=interpreted $(BIN)/python -m pytest tests/core \
 		--cov=geventws.core --cov-report=term-missing --cov-fail-under=100
 
-conformance: $(STAMP) fuzz ## the whole Autobahn suite on both twins, fuzzing, every peer; docs/conformance.md
+conformance: peers $(STAMP) ## the whole Autobahn suite on both twins, fuzzing, every peer; docs/conformance.md
+	@rm -rf build/conformance
+	@$(MAKE) --no-print-directory fuzz
 	@$(FORGET_TWINS)
-	$(BIN)/python -m tests.conformance run
+	-$(BIN)/python -m tests.conformance run
 	@$(MAKE) --no-print-directory build
-	$(BIN)/python -m tests.conformance run
-	@tests/system_packages.sh $(PYTHON) conformance
-	$(BIN)/python -m tests.interop --json build/conformance/matrix.json
+	-$(BIN)/python -m tests.conformance run
+	-$(BIN)/python -m tests.interop --json build/conformance/matrix.json
 	$(BIN)/python -m tests.conformance page
 
-autobahn: $(STAMP) ## cases 1 to 7 and 10 of the Autobahn suite, where a Python 2.7 is there
+peers:
+	@tests/system_packages.sh $(PYTHON) conformance
+
+autobahn: $(STAMP) ## the quick cases of the Autobahn suite, where a Python 2.7 is there
 	$(BIN)/python -m tests.conformance run --quick
 
 SECONDS ?= 60
@@ -65,7 +69,7 @@ docs html: $(STAMP) ## the documentation, into docs/_build/html; a warning is an
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 dist: $(STAMP) ## sdist and wheel; the wheel is then tried in an empty venv, outside the checkout
-	@rm -rf build dist
+	@rm -rf build/bdist* build/lib* dist
 	GEVENTWS_COMPILE=yes $(BIN)/python -m build >$(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log >&2; exit 1; }
 	$(BIN)/twine check --strict dist/*
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(BIN)/python -m venv "$$place" && \

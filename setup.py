@@ -42,6 +42,8 @@ REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.interface>=7.0"]
 
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
+    "cherrypy": ["CherryPy>=18.10"],
+    "tornado": ["tornado>=6.4"],
     "wsaccel": ["wsaccel>=0.6.6"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})

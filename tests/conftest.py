@@ -7,33 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
-from setup import COMPILED, ROOT
+from setup import COMPILED
 from tests.leaks import census, settle
-
-
-def source(module: str) -> Path:
-    """Return the .py of a hot module of this checkout."""
-    return ROOT / (module.replace(".", "/") + ".py")
-
-
-def twin(path: Path) -> Path | None:
-    """Return what is compiled from *path*, where it lies beside it and so is imported instead."""
-    beside = (path.with_suffix(ending) for ending in EXTENSION_SUFFIXES)
-    return next((file for file in beside if file.exists()), None)
-
-
-def is_stale(path: Path) -> bool:
-    """Return whether *path* or its C types were edited after it was compiled."""
-    compiled = twin(path)
-    if compiled is None:
-        return False
-    edited = [file.stat().st_mtime for file in (path, path.with_suffix(".pxd")) if file.exists()]
-    return max(edited) > compiled.stat().st_mtime
+from tests.twins import is_stale, source, twin
 
 
 def unexpected(wish: str, paths: Iterable[Path]) -> str:

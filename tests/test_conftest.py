@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from setup import COMPILED
-from tests.conftest import is_stale, pytest_report_header, source, twin, unexpected
+from tests.conftest import pytest_report_header, unexpected
+from tests.twins import is_stale, source, twin
 
 
 @pytest.fixture

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from datetime import date
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 from setup import ROOT
-from tests.conformance.results import INFORMATIONAL, Run, read_matrix, saved
+from tests.conformance.matrix_page import matrix, table
+from tests.conformance.plans import DOOR, WHOLE
+from tests.conformance.results import INFORMATIONAL, Run, missing, read_matrix, saved
 
 PAGE: Final = ROOT / "docs" / "conformance.md"
 HEAD: Final = """# Conformance
 
-This page is written by `make conformance` from what it found, never by hand. Every end took
-messages of up to 16 MiB (and so 65,536 fragments, the default that goes with it); all else was as
-it is by default. *{date}*
-"""
-AUTOBAHN: Final = """
+This page is written by `make conformance` from what it found, never by hand. *{date}*
+
 ## The Autobahn test suite
 
-{cases} cases, version {autobahntestsuite}, with geventws {geventws}, gevent {gevent} and Python
-{Python}. A number alone means that so many cases are OK, their closing handshake included; anything
-else would stand beside it. {informational} are INFORMATIONAL by the suite's own judgement: they
-show what an end does where RFC 6455 leaves it the choice.
+Version {autobahntestsuite}, with geventws {geventws}, gevent {gevent} and Python {Python}. Every
+end took messages of up to 16 MiB (and so 65,536 continuation frames, the default that goes with
+it); all else was as it is by default. A number alone means that so many cases are OK, their closing
+handshake included; anything else would stand beside it. {informational} are INFORMATIONAL by the
+suite's own judgement: they show what an end does where RFC 6455 leaves it the choice.
+
+The native server and client and the server under gevent's pywsgi were asked all {whole} cases. The
+other doors, which have the same core, were asked {door} of them: all but compressed messages of
+more than 16 KiB.
 """
 GROUPS: Final = {
     "1.1": "text",
@@ -65,40 +68,52 @@ GROUPS: Final = {
 
 
 def write_page() -> int:
-    """Write the page; return 1 where there are no results to write of."""
-    runs = saved()
-    if not runs:
-        print("no results: python -m tests.conformance run")
+    """Write the page and print it; return 1 where something is missing or to be wished for."""
+    runs, met = saved(), read_matrix()
+    wanting = missing(runs) + ["other people's clients and servers"] * (not met)
+    wanting += chain.from_iterable(run.faults() for run in runs)
+    wanting += [f"{each['peer']}: {each['error']}" for each in met if each["ok"] is False]
+    if len({tuple(run.made_of.items())[:-1] for run in runs}) != 1:
+        print("no results, or of several versions; make conformance begins anew")
         return 1
-    PAGE.write_text("".join([_autobahn(runs), *matrix(read_matrix())]))
-    print(f"wrote {PAGE.relative_to(ROOT)}")
-    return 0
+    text = autobahn(runs) + matrix(met)
+    if wanting:
+        text += "\n## Missing\n\n" + "".join(f"- {each}\n" for each in wanting)
+    PAGE.write_text(text)
+    print(text)
+    return 1 if wanting else 0
 
 
 def group_of(number: str) -> str:
-    """Return the group that a case belongs to."""
+    """Return the group that a case belongs to; ValueError where it is in none."""
     parts = number.split(".")
-    two = ".".join(parts[:2])
-    return two if two in GROUPS else parts[0]
+    for group in (".".join(parts[:2]), parts[0]):
+        if group in GROUPS:
+            return group
+    raise ValueError(f"number: case {number} belongs to no group")
 
 
-def _autobahn(runs: list[Run]) -> str:
-    said = ", ".join(sorted(INFORMATIONAL))
-    text = HEAD.format(date=date.today().isoformat())
-    text += AUTOBAHN.format(cases=len(runs[0].verdicts), informational=said, **runs[0].versions)
+def autobahn(runs: list[Run]) -> str:
+    """Return the section on the suite: a table of the servers, and one of the clients."""
+    made_of = {**runs[0].made_of, "date": max(run.made_of["date"] for run in runs)}
+    informational = ", ".join(sorted(INFORMATIONAL))
+    text = HEAD.format(whole=WHOLE.number, door=DOOR.number, informational=informational, **made_of)
     for role in ("server", "client"):
         ends = [run for run in runs if run.role == role]
         rows = [
-            [f"{key} {title}", *(cell(run, key) for run in ends)] for key, title in GROUPS.items()
+            [f"{key} {name}", *(cell(run, key) for run in ends)] for key, name in GROUPS.items()
         ]
-        rows.append(["**all**", *(f"**{len(run.verdicts)}**" for run in ends)])
-        text += f"\n### As a {role}\n\n" + table(["cases", *(run.title() for run in ends)], rows)
+        rows.append(["**all**", *(f"**{cell(run)}**" for run in ends)])
+        heads = ["cases", *(run.title() for run in ends)]
+        text += f"\n### As a {role}\n\n{table(heads, rows)}"
     return text
 
 
-def cell(run: Run, key: str) -> str:
-    """Return how the cases of a group ended, as "9" or "8, 1 NON-STRICT (5.3)"."""
-    ends = Counter(_ended(number, run) for number in run.verdicts if group_of(number) == key)
+def cell(run: Run, group: str | None = None) -> str:
+    """Return how the cases of a *group* ended, or all, as "9" or "8, 1 NON-STRICT (5.3)"."""
+    ends = Counter(
+        _ended(number, run) for number in run.verdicts if group in (None, group_of(number))
+    )
     return ", ".join(f"{count} {said}".strip() for said, count in sorted(ends.items()))
 
 
@@ -108,35 +123,3 @@ def _ended(number: str, run: Run) -> str:
         return ""
     told = verdict.behavior if set(verdict) == {"INFORMATIONAL"} else " closing ".join(verdict)
     return f"{told} ({number})"
-
-
-def matrix(results: list[dict[str, Any]]) -> Iterable[str]:
-    """Yield the section on other people's ends."""
-    if not results:
-        return
-    cases = list(dict.fromkeys(result["case"] for result in results))
-    ends = dict.fromkeys((each["peer"], each["version"], each["role"]) for each in results)
-    yield "\n## Other people's clients and servers\n\n"
-    rows = [[*end, *(_outcome(results, end, case) for case in cases)] for end in ends]
-    yield table(["peer", "version", "as a", *cases], rows)
-
-
-def _outcome(results: list[dict[str, Any]], end: tuple[str, ...], case: str) -> str:
-    mine = [
-        each
-        for each in results
-        if (each["peer"], each["version"], each["role"]) == end and each["case"] == case
-    ]
-    if not mine:
-        return ""
-    return (
-        "OK"
-        if all(each["ok"] for each in mine)
-        else "; ".join(each["error"] for each in mine if not each["ok"])
-    )
-
-
-def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from importlib.metadata import version
 from platform import python_version
 from typing import Any, Final, NamedTuple
 
-from geventws.core import mask
 from geventws.version import __version__
-from setup import ROOT
-from tests.conformance.autobahn import CASES, VERSION, Verdict, Verdicts
+from setup import COMPILED, ROOT
+from tests.conformance.autobahn import VERSION, Verdict, Verdicts
+from tests.conformance.doors import CLIENTS, SERVERS
+from tests.twins import is_stale, source, twin
 
 PLACE: Final = ROOT / "build" / "conformance"
 # These say what an end does where RFC 6455 leaves it the choice; the suite calls nothing else so.
 INFORMATIONAL: Final = {"7.1.6", "7.13.1", "7.13.2"}
+TWINS: Final = ["interpreted", "compiled"]
+
+End = tuple[str, str]  # a door, and "server" or "client"
+ENDS: Final[list[End]] = [
+    *((door, "server") for door in SERVERS),
+    *((door, "client") for door in CLIENTS),
+]
 
 
 class Run(NamedTuple):
@@ -24,8 +33,9 @@ class Run(NamedTuple):
     door: str
     role: str  # "server" or "client"
     twins: str  # "interpreted" or "compiled"
+    asked: int  # how many cases
     verdicts: Verdicts
-    versions: dict[str, str]
+    made_of: dict[str, str]
 
     def title(self) -> str:
         """Return the end's name in a table."""
@@ -33,14 +43,12 @@ class Run(NamedTuple):
 
     def faults(self) -> Iterator[str]:
         """Yield what is not as it must be, a line each."""
+        end = f"{self.door} {self.role}, {self.twins}"
+        if len(self.verdicts) != self.asked:
+            yield f"{end}: {len(self.verdicts)} of {self.asked} cases"
         for number, verdict in self.verdicts.items():
             if not is_good(number, verdict):
-                said = f"{verdict.behavior}, closing {verdict.closing}"
-                yield f"{self.door} {self.role}, {self.twins}: case {number} is {said}"
-
-    def is_whole(self) -> bool:
-        """Return whether every case of the suite was run."""
-        return len(self.verdicts) == CASES
+                yield f"{end}: case {number} is {verdict.behavior}, closing {verdict.closing}"
 
     def save(self) -> None:
         """Keep this run in place of an earlier one of the same end."""
@@ -56,24 +64,44 @@ def is_good(number: str, verdict: Verdict) -> bool:
 
 
 def twins() -> str:
-    """Return which twins of the hot modules this tree has."""
-    return "interpreted" if mask.__file__.endswith(".py") else "compiled"
+    """Return which twins of the hot modules this tree has.
+
+    Raises:
+        RuntimeError: some of each, or compiled ones older than their sources.
+    """
+    paths = [source(module) for module in COMPILED]
+    compiled = sum(twin(path) is not None for path in paths)
+    if compiled not in (0, len(paths)) or any(map(is_stale, paths)):
+        raise RuntimeError(
+            "the compiled twins are stale or not complete; make build, or make clean"
+        )
+    return TWINS[compiled > 0]
 
 
-def versions() -> dict[str, str]:
+def made_of() -> dict[str, str]:
     """Return what a run is made of."""
     return {
         "geventws": __version__,
         "Python": python_version(),
         "gevent": version("gevent"),
         "autobahntestsuite": VERSION,
+        "date": date.today().isoformat(),
     }
 
 
 def saved() -> list[Run]:
     """Return the runs that are kept, in a table's order."""
-    runs = [_load(json.loads(file.read_text())) for file in sorted(PLACE.glob("autobahn-*.json"))]
-    return sorted(runs, key=lambda run: (run.role, run.door != "native", run.door, run.twins))
+    runs = [_load(json.loads(file.read_text())) for file in PLACE.glob("autobahn-*.json")]
+    return sorted(runs, key=lambda run: (ENDS.index((run.door, run.role)), TWINS.index(run.twins)))
+
+
+def missing(runs: list[Run]) -> list[str]:
+    """Return the names of the ends of which no run is kept."""
+    there = {(run.door, run.role, run.twins) for run in runs}
+    wanted = [(*end, each) for end in ENDS for each in TWINS]
+    return [
+        f"{door} {role}, {each}" for door, role, each in wanted if (door, role, each) not in there
+    ]
 
 
 def _load(kept: dict[str, Any]) -> Run:

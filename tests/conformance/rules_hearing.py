@@ -117,7 +117,8 @@ class Hearing:
         assert self._compression is not None
         if self._compression.our_alone:
             self._inflater = self._begin()
-        return self._inflater.decompress(self._payload + b"\x00\x00\xff\xff")
+        inflated: bytes = self._inflater.decompress(self._payload + b"\x00\x00\xff\xff")
+        return inflated
 
     def _begin(self) -> Any:
         """Return what inflates no more than the window that was agreed on allows."""

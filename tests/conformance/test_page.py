@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.autobahn import Verdict
-from tests.conformance.page import GROUPS, cell, group_of, matrix, table
-from tests.conformance.results import Run, is_good
+from tests.conformance.matrix_page import matrix, table
+from tests.conformance.page import GROUPS, autobahn, cell, group_of
+from tests.conformance.plans import DOOR
+from tests.conformance.results import ENDS, Run, is_good, made_of, missing
 
 OK = Verdict("OK", "OK")
 
@@ -14,7 +16,7 @@ OK = Verdict("OK", "OK")
 def run_of(**verdicts: Verdict) -> Run:
     """Return a run with these *verdicts*: _1_1_2 is case 1.1.2."""
     found = {name.strip("_").replace("_", "."): verdict for name, verdict in verdicts.items()}
-    return Run("native", "server", "compiled", found, {})
+    return Run("native", "server", "compiled", len(found), found, made_of())
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,11 @@ def run_of(**verdicts: Verdict) -> Run:
 def test_case_belongs_to_a_group(number: str, group: str) -> None:
     assert group_of(number) == group
     assert group in GROUPS
+
+
+def test_case_of_no_group_is_not_left_out() -> None:
+    with pytest.raises(ValueError, match=r"8\.1"):
+        group_of("8.1")
 
 
 def test_page_counts_what_is_ok() -> None:
@@ -52,8 +59,30 @@ def test_page_calls_informational_what_the_suite_calls_so() -> None:
 )
 def test_run_tells_the_faults(number: str, verdict: Verdict, good: bool) -> None:
     assert is_good(number, verdict) == good
-    run = Run("native", "server", "compiled", {number: verdict}, {})
+    run = run_of(**{f"_{number.replace('.', '_')}": verdict})
     assert len(list(run.faults())) == (not good)
+
+
+def test_run_that_lost_cases_is_at_fault() -> None:
+    assert list(run_of(_1_1_1=OK)._replace(asked=517).faults()) == [
+        "native server, compiled: 1 of 517 cases"
+    ]
+
+
+def test_page_has_a_column_for_each_run_and_its_sum() -> None:
+    text = autobahn([run_of(_1_1_1=OK, _2_1=OK, _5_3=Verdict("FAILED", "OK"))])
+    assert "| cases | native, compiled |" in text
+    assert "| **all** | **2, 1 FAILED closing OK (5.3)** |" in text
+
+
+def test_page_knows_whose_run_is_missing() -> None:
+    assert len(missing([])) == 2 * len(ENDS)
+    assert "native server, compiled" in missing([])
+    assert "native server, compiled" not in missing([run_of(_1_1_1=OK)])
+
+
+def test_doors_are_asked_most_cases() -> None:
+    assert DOOR.number == 397
 
 
 def test_matrix_shows_each_peer_and_what_failed() -> None:
@@ -63,7 +92,9 @@ def test_matrix_shows_each_peer_and_what_failed() -> None:
         {**peer, "case": "empty", "ok": True},
         {**peer, "case": "empty", "ok": False, "error": "no answer"},
     ]
-    assert "| ws | 8 | client | OK | no answer |" in "".join(matrix(results))
+    text = matrix(results)
+    assert "| ws | 8 | client | 1 of 1 | 1 of 2 |" in text
+    assert "- ws as a client, none: no answer" in text
 
 
 def test_table_is_markdown() -> None:

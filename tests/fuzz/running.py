@@ -91,15 +91,12 @@ def read_logs(target: str, logs: Sequence[str], seconds: float, codes: Sequence[
     """Return what the *logs* of libFuzzer and of the comparison tell of a run."""
     inputs = re.search(r"^stat::number_of_executed_units: (\d+)", logs[0], re.MULTILINE)
     edges = re.findall(r" cov: (\d+) ", logs[0])
-    compared = re.search(r"^compared: (\d+)", logs[-1], re.MULTILINE)
-    return Run(
-        target,
-        int(inputs[1]) if inputs else 0,
-        seconds,
-        int(compared[1]) if compared else 0 if target in COMPARED else None,
-        int(edges[-1]) if edges else 0,
-        "" if inputs and not any(codes) else _failure(target, logs, codes),
-    )
+    found = re.search(r"^compared: (\d+)", logs[-1], re.MULTILINE)
+    made = int(inputs[1]) if inputs else 0
+    compared = (int(found[1]) if found else 0) if target in COMPARED else None
+    good = made and not any(codes) and compared in (None, made)
+    failure = "" if good else _failure(target, logs, codes)
+    return Run(target, made, seconds, compared, int(edges[-1]) if edges else 0, failure)
 
 
 def _failure(target: str, logs: Sequence[str], codes: Sequence[int]) -> str:

@@ -68,6 +68,7 @@ def main() -> int:
     print("\nnot well:", *troubles(everything), sep="\n  ")
     if arguments.json:
         text = json.dumps([outcome._asdict() for outcome in everything], indent=1)
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(text + "\n")
     return int(any(outcome.ok is False for outcome in everything))
 

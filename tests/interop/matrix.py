@@ -86,10 +86,10 @@ class Subject(NamedTuple):
 def judged(played: Attempt) -> tuple[str, bool, str]:
     """Return the compression agreed on, whether all went well, and what did not."""
     _, wishes, noted, error = played
-    agreed = noted.agreed[-1:] if noted is not None else []
-    if not error and not agreed and None not in wishes:
+    agreed = noted.agreed.pop(0) if noted is not None and noted.agreed else None  # of this case
+    if not error and agreed is None and None not in wishes:
         error = "no compression was agreed on"
-    compression = described(agreed[0]) if agreed else "none"
+    compression = "none" if agreed is None else described(agreed)
     return compression, not error, f"{error} ({wishes})" if error else ""
 
 

@@ -40,7 +40,7 @@ class TheirServer:
         self.compression = compression
         self.closes: Queue[tuple[int | None, str | None]] = Queue()
         self._started: Queue[int | BaseException] = Queue()
-        self._thread = threading.Thread(target=self._main)
+        self._thread = threading.Thread(target=self._main, daemon=True)
         self._thread.start()
         port = self._started.get(timeout=IN_TIME)
         if isinstance(port, BaseException):

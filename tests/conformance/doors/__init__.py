@@ -23,8 +23,8 @@ from typing import Final
 
 from setup import ROOT
 
-SERVERS: Final = ["native", "pywsgi", "threaded", "wsgiref", "cherrypy", "asyncio"]
-CLIENTS: Final = ["native", "threaded", "asyncio"]
+SERVERS: Final = ["native", "pywsgi", "threaded", "wsgiref", "cherrypy", "asyncio", "tornado"]
+CLIENTS: Final = ["native", "threaded", "asyncio", "tornado"]
 MAX_SIZE: Final = 16 * 1024 * 1024  # and so 65,536 fragments
 STARTING: Final = 30  # seconds; a busy machine takes its time to start a Python
 
