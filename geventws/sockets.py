@@ -78,7 +78,7 @@ class SocketTransport:
         self.monitor = Monitor()
         self._socket = connected
         self._tls = isinstance(connected, ssl.SSLSocket)
-        self._waiting = 0  # threads whose poll() has the descriptor
+        self._waiting = 0  # who polls the descriptor: threads, and those who hold it
         self.local_address: Any = connected.getsockname()
         self.peer_address: Any = None
         with suppress(OSError):  # it may have gone away before we look
@@ -126,11 +126,15 @@ class SocketTransport:
 
     def readable(self) -> bool:
         """Return whether bytes, or the end of the stream, wait to be read."""
-        if self.closed or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+        if self.closed or self.pending():
             return True
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
+
+    def pending(self) -> bool:
+        """Return whether TLS holds bytes already that whoever polls the descriptor cannot see."""
+        return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.pending())
 
     # Writing
 
@@ -276,6 +280,21 @@ class SocketTransport:
                 self._socket.unwrap()  # says that the stream is whole (RFC 8446 6.1)
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
+
+    def hold(self) -> int:
+        """Return the descriptor, which stays open until let_go(), even when the stream is dropped.
+
+        So a poller can have it: its number means no other stream meanwhile. It is to read when the
+        stream has been dropped.
+        """
+        self._waiting += 1
+        descriptor: int = self._socket.fileno()
+        return descriptor
+
+    def let_go(self) -> None:
+        """Take back one hold(): nobody polls the descriptor any more on its account."""
+        self._waiting -= 1
+        self._release()
 
     def _release(self) -> None:
         """Give the descriptor back, as soon as no thread polls it: its number is used again."""

@@ -205,6 +205,22 @@ def test_readable_sees_what_tls_holds() -> None:
         assert transport.readable()
 
 
+@both_securities
+def test_pending_tells_of_what_the_descriptor_does_not(kind: Kind) -> None:
+    with end_and_peer(kind) as (transport, peer):
+        peer.sendall(b"some bytes")
+        with transport.monitor:
+            data = transport.read(PATIENCE)
+            assert not transport.pending()
+            peer.sendall(b"more")
+            while not data.endswith(b"bytesm"):
+                try:
+                    data += transport._socket.recv(1)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    transport.breathe()
+            assert transport.pending() is (kind is tls)
+
+
 # Ending
 
 
@@ -253,6 +269,31 @@ def test_close_keeps_the_descriptor_until_nobody_polls_it(threads: Threads) -> N
     reading.result(PATIENCE)
     assert near.fileno() < 0
     far.close()
+
+
+@each_kind
+def test_descriptor_that_is_held_outlives_the_stream(kind: Kind) -> None:
+    near, far = kind()
+    transport = SocketTransport(near)
+    with far, transport.monitor:
+        assert transport.hold() == transport.hold() == near.fileno()
+        transport.close()
+        transport.let_go()
+        assert near.fileno() >= 0
+        assert transport.readable()  # who polls it is told
+        transport.let_go()
+        assert near.fileno() < 0
+
+
+def test_descriptor_that_nobody_holds_stays_until_the_end() -> None:
+    near, far = unix()
+    transport = SocketTransport(near)
+    with far, transport.monitor:
+        transport.hold()
+        transport.let_go()
+        assert near.fileno() >= 0
+        transport.close()
+        assert near.fileno() < 0
 
 
 # Where it works

@@ -1,0 +1,43 @@
+"""Who is in which room."""
+
+from __future__ import annotations
+
+from geventws.adapters.threaded.websocket import ThreadedWebSocket
+
+
+class Rooms:
+    """The rooms of one manager, which has a lock around every call."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, dict[ThreadedWebSocket, None]] = {}  # in the order they joined
+        self._rooms: dict[ThreadedWebSocket, set[str]] = {}
+
+    def join(self, ws: ThreadedWebSocket, room: str) -> None:
+        """Put *ws* into *room*."""
+        self._members.setdefault(room, {})[ws] = None
+        self._rooms.setdefault(ws, set()).add(room)
+
+    def leave(self, ws: ThreadedWebSocket, room: str) -> None:
+        """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
+        members = self._members.get(room, {})
+        if ws not in members:
+            return
+        del members[ws]
+        if not members:
+            del self._members[room]
+        self._rooms[ws].remove(room)
+        if not self._rooms[ws]:
+            del self._rooms[ws]
+
+    def leave_all(self, ws: ThreadedWebSocket) -> None:
+        """Take *ws* out of every room."""
+        for room in self.of(ws):
+            self.leave(ws, room)
+
+    def members(self, room: str) -> list[ThreadedWebSocket]:
+        """Return the connections in *room*, in the order they joined."""
+        return list(self._members.get(room, ()))
+
+    def of(self, ws: ThreadedWebSocket) -> set[str]:
+        """Return the rooms that *ws* is in."""
+        return set(self._rooms.get(ws, ()))

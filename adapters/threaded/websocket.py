@@ -1,0 +1,136 @@
+"""The same WebSocket for threads: its methods run in the transport's monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from math import inf
+from time import monotonic
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from geventws.backlog import SlowPeers
+from geventws.core.codes import State
+from geventws.websocket import Data, WebSocket
+
+END: Final = object()
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _inside(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Return *method* as it runs inside the monitor."""
+
+    @wraps(method)
+    def inside(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._transport.monitor:
+            return method(self, *args, **kwargs)
+
+    return inside
+
+
+class ThreadedWebSocket(WebSocket):
+    """A WebSocket whose methods any thread may call; each does what it does for greenlets."""
+
+    __slots__ = ()
+
+    receive = _inside(WebSocket.receive)
+    ping = _inside(WebSocket.ping)
+    begin_close = _inside(WebSocket.begin_close)
+    close = _inside(WebSocket.close)
+    drop = _inside(WebSocket.drop)
+    follow = _inside(WebSocket.follow)
+    unfollow = _inside(WebSocket.unfollow)
+    deliver = _inside(WebSocket.deliver)
+    read_and_deliver = _inside(WebSocket.read_and_deliver)
+    attend = _inside(WebSocket.attend)
+    offer = _inside(WebSocket.offer)
+
+    @_inside
+    def wait_for_room(self, slow: SlowPeers) -> None:
+        """Wait until what was broadcast and waits is within the limits of *slow*, or gone."""
+        event = self.room(slow)
+        if event is not None:
+            event.wait()
+
+    @_inside
+    def run(self) -> None:
+        """Wait for what comes and call the callbacks, until the connection is over and closed."""
+        super().run()
+        self._hang_up()
+
+    def receive_pieces(self) -> Iterator[str | bytes]:
+        """Yield the next message as it arrives. See WebSocket."""
+        pieces: Any = super().receive_pieces()
+        monitor = self._transport.monitor
+        try:
+            while True:
+                with monitor:
+                    piece: Any = next(pieces, END)
+                if piece is END:
+                    return
+                yield piece
+        finally:
+            with monitor:
+                pieces.close()
+
+    @_inside
+    def send(self, message: Data | Iterable[Data]) -> None:
+        """Send a message; the items of an iterable are fetched in this thread. See WebSocket."""
+        if isinstance(message, Iterable) and not isinstance(message, Data):
+            super().send(self._fetched(message))
+        else:
+            super().send(message)
+
+    def _fetched(self, items: Iterable[Data]) -> Iterator[Data]:
+        outside = self._transport.monitor.outside
+        with outside():
+            iterator = iter(items)
+        while True:
+            with outside():
+                item: Any = next(iterator, END)
+            if item is END:
+                return
+            yield item
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of ConnectionClosed; None while the connection is open."""
+        with self._transport.monitor:
+            return super().close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason of ConnectionClosed; empty while the connection is open."""
+        with self._transport.monitor:
+            return super().close_reason
+
+    def _call(self, callback: Callable[..., None], *args: Any) -> None:
+        super()._call(self._call_outside, callback, *args)
+
+    def _call_outside(self, callback: Callable[..., None], *args: Any) -> None:
+        with self._transport.monitor.outside():
+            callback(*args)
+
+    def _report(self, error: Exception) -> None:
+        with self._transport.monitor.outside():
+            super()._report(error)
+
+    def _more(self, deadline: float | None, for_others: bool) -> None:
+        """Get more bytes; where keepalive falls into the wait, see to that and return early."""
+        due = self._keepalive.next_at() if self._protocol.state == State.OPEN else inf
+        if due >= (inf if deadline is None else deadline):
+            super()._more(deadline, for_others)
+            return
+        try:
+            super()._more(due, for_others)
+        except TimeoutError:
+            self.attend(monotonic())
+
+
+class EchoWebSocket(ThreadedWebSocket):
+    """Sends every message back."""
+
+    def received_message(self, message: str | bytes) -> None:
+        """Send *message* back."""
+        self.send(message)
