@@ -14,7 +14,6 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 import gevent
 import gevent.socket
@@ -26,16 +25,15 @@ from zope.interface.adapter import AdapterRegistry
 
 from geventws.care import caretaker
 from geventws.core.codes import ABNORMAL_CLOSURE, INTERNAL_ERROR
-from geventws.core.errors import ConnectionClosed, InvalidHandshake
+from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Accepted, Request, parse_response
-from geventws.core.headers import build_head
+from geventws.environ import Environ
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
 from geventws.transport import Transport
 from geventws.upgrader import Upgrader
 from geventws.websocket import WebSocket
 
 W = TypeVar("W", bound=WebSocket)
-Environ = dict[str, Any]
 
 registry: Final[Any] = AdapterRegistry()
 
@@ -43,28 +41,6 @@ registry: Final[Any] = AdapterRegistry()
 def upgradable_of(environ: Environ) -> Any:
     """Return the IUpgradable of the request; None on a server that none is known for."""
     return registry.queryAdapter(environ["wsgi.input"], IUpgradable)
-
-
-def request_of(environ: Environ, upgradable: Any) -> Request:
-    """Return the request: the head as it came where the server kept it, or else made again.
-
-    Args:
-        environ: of the request.
-        upgradable: what upgradable_of() found.
-
-    Raises:
-        InvalidHandshake: it cannot have been a correct one.
-    """
-    head = None if upgradable is None else upgradable.head
-    address = environ.get("REMOTE_ADDR", "")
-    port = str(environ.get("REMOTE_PORT", ""))  # a number on some servers
-    remote_address = (address, int(port)) if port.isdecimal() and port.isascii() else address
-    return Request(_head_of(environ) if head is None else head, remote_address)
-
-
-def is_secure(environ: Environ) -> bool | None:
-    """Return True where the server says that the client sees TLS, otherwise that nobody knows."""
-    return environ.get("wsgi.url_scheme") == "https" or None
 
 
 def begin_websocket(
@@ -95,24 +71,6 @@ def begin_websocket(
     registry.queryAdapter(transport, ICaretaker).watch(connection, transport)
     upgradable.opened(connection)
     return connection
-
-
-def _head_of(environ: Environ) -> bytes:
-    """Make the head of a request again from what a server left of it."""
-    if "," in environ.get("HTTP_HOST", ""):  # servers join what came twice
-        raise InvalidHandshake("no valid Host, or more than one (RFC 9112 3.2)")
-    path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
-    target = f"{path or '/'}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
-    first_line = f"{environ['REQUEST_METHOD']} {target or '/'} {environ['SERVER_PROTOCOL']}"
-    headers = [
-        (name.removeprefix("HTTP_").replace("_", "-").title(), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or (name.startswith("CONTENT_") and value)
-    ]
-    try:
-        return build_head(first_line, headers).removesuffix(b"\r\n\r\n")
-    except ValueError as error:
-        raise InvalidHandshake("malformed request (RFC 9112 2.2)") from error
 
 
 class BufferedRequest:

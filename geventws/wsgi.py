@@ -5,25 +5,18 @@ environ -> upgrade() | LazyWebSocket | WebSocketWSGIApplication -> WebSocket
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVar, Unpack, overload
 
 from zope.interface import classImplements
 
-from geventws.core.deflate import Deflate
-from geventws.core.errors import ConnectionClosed, InvalidHandshake
-from geventws.core.handshake import Response, parse_response, refusal
+from geventws.core.errors import InvalidHandshake
+from geventws.core.handshake import Accepted, Request
+from geventws.environ import Environ, UpgradingApplication, is_secure, request_of
 from geventws.handling import run_handler
 from geventws.interfaces import IWebSocket
-from geventws.options import DEFLATE
-from geventws.upgradable import Environ, begin_websocket, is_secure, request_of, upgradable_of
-from geventws.upgrader import (
-    AcceptArguments,
-    Handler,
-    UpgradeArguments,
-    Upgrader,
-    is_callback_style,
-)
+from geventws.upgradable import begin_websocket, upgradable_of
+from geventws.upgrader import AcceptArguments, Upgrader
 from geventws.websocket import WebSocket
 
 W = TypeVar("W", bound=WebSocket)
@@ -173,17 +166,17 @@ class LazyWebSocket:
         self.accept().__exit__(*exc_info)
 
 
-class WebSocketWSGIApplication:
+class WebSocketWSGIApplication(UpgradingApplication[WebSocket]):
     """A WSGI application that upgrades every request to a WebSocket and has a handler serve it.
 
     Other requests are answered 426, wrong ones as RFC 6455 says. For any server that upgrade()
-    works on.
+    works on. A call returns when its connection is over.
 
     Args:
         protocols: the same as subprotocols.
         extensions: those to accept: names, as "permessage-deflate", or a Deflate; None is the
             default. The same as compression.
-        handler_cls: a subclass of WebSocket in the callback style.
+        handler_cls: a subclass of WebSocket in the callback style; None is WebSocket itself.
         handler: instead of it, a callable that is given each connection.
         keep_environ: whether connections keep the environ of their request.
         **arguments: subprotocols, select_subprotocol, origins, process_request and headers, see
@@ -193,68 +186,21 @@ class WebSocketWSGIApplication:
         TypeError, ValueError: an argument is wrong.
     """
 
-    def __init__(
+    def _upgradable_of(self, environ: Environ) -> Any:
+        return upgradable_of(environ)
+
+    def _begin(
         self,
-        protocols: Sequence[str] | None = None,
-        extensions: Iterable[str | Deflate] | None = None,
-        handler_cls: type[WebSocket] = WebSocket,
-        *,
-        handler: Handler | None = None,
-        keep_environ: bool = False,
-        **arguments: Unpack[UpgradeArguments],
-    ) -> None:
-        if protocols is not None:
-            arguments["subprotocols"] = protocols
-        if extensions is not None:
-            arguments["compression"] = _compression(extensions)
-        self._handler: Any = handler_cls if handler is None else handler
-        self._callbacks = is_callback_style(self._handler)
-        self._keep_environ = keep_environ
-        self._upgrader = Upgrader(**arguments)
+        upgradable: Any,
+        start_response: Any,
+        make: type[WebSocket],
+        request: Request,
+        accepted: Accepted,
+    ) -> WebSocket:
+        return begin_websocket(upgradable, start_response, make, self._upgrader, request, accepted)
 
-    def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
-        """Serve one request; returns when its connection is over."""
-        upgradable = upgradable_of(environ)
-        try:
-            request = request_of(environ, upgradable)
-        except InvalidHandshake as error:
-            return _respond(refusal(error), start_response)
-        answer = self._upgrader.answer(request, is_secure(environ))
-        if isinstance(answer, Response):
-            return _respond(answer, start_response)
-        make = self._handler if self._callbacks else WebSocket
-        try:
-            connection = begin_websocket(
-                upgradable, start_response, make, self._upgrader, request, answer
-            )
-        except ConnectionClosed:  # the peer is gone, and nobody left to answer
-            return []
-        if self._keep_environ:
-            connection.environ = environ
+    def _serve(self, upgradable: Any, connection: WebSocket) -> None:
         run_handler(WebSocket.run if self._callbacks else self._handler, connection)
-        return []
-
-
-def _compression(extensions: Iterable[str | Deflate]) -> Deflate | None:
-    for extension in extensions:
-        if isinstance(extension, Deflate):
-            return extension
-        if extension != "permessage-deflate":
-            raise ValueError("extensions: only permessage-deflate is known")
-        return DEFLATE
-    return None
-
-
-def _respond(response: Response, start_response: Any) -> list[bytes]:
-    head, _, body = response.to_bytes().partition(b"\r\n\r\n")
-    status = head.partition(b"\r\n")[0].decode("latin-1").removeprefix("HTTP/1.1 ")
-    headers = [item for item in parse_response(head)[2].items() if item[0] != "Connection"]
-    if "Upgrade" in response.headers:
-        headers.append(("Connection", "Upgrade"))
-    # the last one, and nothing else in it, or gevent's own server keeps the connection open
-    headers.append(("Connection", "close"))
-    start_response(status, headers)
-    return [body]
 
 
 classImplements(LazyWebSocket, IWebSocket)

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
 from geventws.transport import Transport
-from geventws.upgradable import BufferedRequest, Gone, registry, request_of, upgradable_of
+from geventws.upgradable import BufferedRequest, Gone, registry, upgradable_of
 from geventws.websocket import EchoWebSocket
 from geventws.wsgi import WebSocketWSGIApplication, upgrade
 from tests import serving
@@ -28,26 +28,6 @@ from tests.pairs import unix
 from tests.rawpeer import BINARY, TEXT, RawPeer, close_frame, frame, head
 from tests.servers import authority, trusting
 from tests.serving import LOCAL
-
-ENVIRON = {
-    "REQUEST_METHOD": "GET",
-    "SCRIPT_NAME": "/app",
-    "PATH_INFO": "/a b\xc3\xa9",
-    "QUERY_STRING": "c=%20d",
-    "SERVER_PROTOCOL": "HTTP/1.1",
-    "REMOTE_ADDR": "192.0.2.1",
-    "REMOTE_PORT": "50000",
-    "HTTP_HOST": "example.org",
-    "HTTP_SEC_WEBSOCKET_KEY": "x",
-    "CONTENT_LENGTH": "",
-    "wsgi.input": None,
-}
-
-
-class Remade:
-    """An upgradable of a server that kept no head."""
-
-    head = None
 
 
 class Log(list[str]):
@@ -260,7 +240,7 @@ def test_socket_that_is_gone_tells_once_that_it_is_closed() -> None:
     assert told == ["closed"]
 
 
-# Requests made again
+# The registry
 
 
 def environ_of(data: bytes) -> dict[str, Any]:
@@ -275,43 +255,6 @@ def environ_of(data: bytes) -> dict[str, Any]:
         "SERVER_PROTOCOL": version,
         **headers,
     }
-
-
-def test_request_is_made_again_from_an_environ() -> None:
-    request = request_of(ENVIRON, Remade())
-    assert request.target == "/app/a%20b%C3%A9?c=%20d"
-    assert request.path == "/app/a b\xe9"
-    assert request.headers.items() == [("Host", "example.org"), ("Sec-Websocket-Key", "x")]
-    assert request.remote_address == ("192.0.2.1", 50000)
-
-
-def test_port_of_the_peer_may_be_a_number() -> None:
-    request = request_of({**ENVIRON, "REMOTE_PORT": 50000}, Remade())
-    assert request.remote_address == ("192.0.2.1", 50000)
-
-
-def test_request_of_an_empty_path_asks_for_the_root() -> None:
-    bare = {**ENVIRON, "SCRIPT_NAME": "", "PATH_INFO": "", "QUERY_STRING": "", "REMOTE_PORT": "x"}
-    request = request_of(bare, Remade())
-    assert request.target == "/"
-    assert request.remote_address == "192.0.2.1"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"HTTP_HOST": "a,b"},
-        {"HTTP_X_A": "a\r\nb: c"},
-        {"HTTP_X A": "a"},
-        {"QUERY_STRING": "a\r\nX: b"},
-    ],
-)
-def test_request_that_cannot_have_been_one_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(InvalidHandshake):
-        request_of({**ENVIRON, **wrong}, Remade())
-
-
-# The registry
 
 
 def test_server_of_an_unknown_kind_is_refused() -> None:
