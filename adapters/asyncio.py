@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from ssl import SSLContext
-from typing import Any, TypeAlias, Unpack
+from typing import Any, Final, Unpack
 
 from geventws.awaiting import AsyncWebSocket as AsyncWebSocket
-from geventws.core.codes import INTERNAL_ERROR, Side
-from geventws.core.errors import ConnectionClosed, InvalidHandshake
+from geventws.core.codes import Side
+from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeaderItems
-from geventws.opening import PHASE, Reading, late, opening_to, read_request, read_response
+from geventws.limits import Admission, Limits
+from geventws.opening import opening_to, read_request, read_response
 from geventws.options import OptionArguments, options_of
+from geventws.tasks import Handler, Tasks, ended
 from geventws.upgrader import UpgradeArguments, Upgrader
 from geventws.uri import URI, parse_uri
+from geventws.wire import Wire, reach
 
-Handler: TypeAlias = Callable[[AsyncWebSocket], Awaitable[None]]
+BACKLOG: Final = 1024
 
 logger = logging.getLogger("geventws")
 
@@ -30,17 +33,20 @@ async def connect(
     headers: HeaderItems = (),
     origin: str | None = None,
     ssl: SSLContext | None = None,
+    source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> AsyncWebSocket:
-    """Connect to the server at *url* and return the open connection. See geventws.connect()."""
+    """Connect to the server at *url* and return the open connection. See geventws.connect().
+
+    When this is cancelled nothing is left behind.
+    """
     settings = options_of(options)
     where = parse_uri(url)
-    if ssl is not None and not where.secure:
-        raise ValueError("ssl: only wss has TLS, and this address is not wss")
+    _check(ssl, source_address, where)
     opening = opening_to(where, settings, subprotocols, headers, origin)
-    wire = _Opening(read_response(opening), settings.open_timeout)
+    wire = Wire(read_response(opening), settings.open_timeout)
     try:
-        await _reach(where, wire, ssl)
+        await reach(where, wire, ssl, source_address)
         wire.transport.write(opening.request())
         accepted, rest = await wire.result
     except BaseException:
@@ -49,141 +55,196 @@ async def connect(
     return AsyncWebSocket(wire.transport, settings, Side.CLIENT, accepted, rest)
 
 
+def _check(ssl: object, source_address: object, where: URI) -> None:
+    if not isinstance(ssl, SSLContext | None):
+        raise TypeError("ssl: an SSLContext or None")
+    if ssl is not None and not where.secure:
+        raise ValueError("ssl: only wss has TLS, and this address is not wss")
+    if not isinstance(source_address, tuple | None):
+        raise TypeError("source_address: a pair of IP address and port, or None")
+    if source_address is not None and where.path is not None:
+        raise ValueError("source_address: a unix socket has none")
+
+
+class WebSocketProtocol:
+    """Makes the protocols of a server: loop.create_server(WebSocketProtocol(handler), host, port).
+
+    Args:
+        handler: a coroutine function that is given each connection, in a task of its own; when it
+            returns the connection is closed with 1000, when it raises with 1011, and when the task
+            is cancelled it is dropped.
+        limits: how many connections it takes; see Limits.
+        **arguments: subprotocols, select_subprotocol, origins, process_request and headers, see
+            Upgrader; the others, as max_size or ping_interval, see Options.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        **arguments: Unpack[UpgradeArguments],
+    ) -> None:
+        if not callable(handler):
+            raise TypeError("handler: a coroutine function")
+        if not isinstance(limits, Limits | None):
+            raise TypeError("limits: a Limits or None")
+        self._handler = handler
+        self._upgrader = Upgrader(**arguments)
+        self.options = self._upgrader.options
+        self._admission = Admission(limits or Limits())
+        self._tasks: dict[asyncio.Task[None], Wire] = {}
+        self._open = Tasks()
+        self._closed = False
+
+    def __call__(self) -> asyncio.Protocol:
+        """Return the protocol of one more connection."""
+        return Wire(read_request(), self.options.open_timeout, self._begin)
+
+    @property
+    def connections(self) -> int:
+        """How many WebSocket connections are open."""
+        return len(self._open)
+
+    def close(self) -> None:
+        """Begin to close every connection with 1001, and let no more in; returns at once."""
+        self._closed = True
+        self._open.close()
+        for task, wire in self._tasks.items():
+            if not wire.opened:  # nothing is lost if it ends now
+                task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until all handlers have ended; those left after close_timeout are cancelled."""
+        await ended(self._tasks, self.options.close_timeout)
+
+    def _begin(self, wire: Wire) -> None:
+        if self._closed or not self._admission.enter(wire.address):
+            wire.drop()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(wire))
+        self._tasks[task] = wire
+        task.add_done_callback(self._depart)
+
+    def _depart(self, task: asyncio.Task[None]) -> None:
+        wire = self._tasks.pop(task)
+        self._admission.leave(wire.address, wire.admitted)
+        if not wire.opened:
+            wire.drop()
+
+    async def _serve(self, wire: Wire) -> None:
+        answer: Accepted | Response
+        try:
+            head, rest = await wire.result
+            self._admission.admit(wire.address)
+            wire.admitted = True
+            request = Request(head, wire.address)
+            secure = wire.transport.get_extra_info("sslcontext") is not None
+            answer = self._upgrader.answer(request, secure or None)
+        except TimeoutError:
+            answer = refusal(InvalidHandshake("no request in time", 408))
+        except InvalidHandshake as error:
+            answer = refusal(error)
+        except OSError as error:
+            logger.info("%s: went away while opening: %s", wire.address, error)
+            return
+        if isinstance(answer, Response):
+            await wire.turn_away(answer)
+            return
+        wire.transport.write(answer.response)
+        ws = AsyncWebSocket(wire.transport, self.options, Side.SERVER, answer, rest, request)
+        wire.opened = True
+        await self._open.run(self._handler, ws)
+
+
+class Server(asyncio.AbstractServer):
+    """What serve() returns: an asyncio server that closes its connections when it is closed.
+
+    It is an asynchronous context manager that closes.
+
+    Attributes:
+        protocol: the WebSocketProtocol of its connections.
+    """
+
+    def __init__(self, protocol: WebSocketProtocol, server: asyncio.Server) -> None:
+        self.protocol = protocol
+        self._server = server
+        self._closed = asyncio.Event()
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """The sockets that it listens on; none once it is closed."""
+        return tuple(self._server.sockets)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop it runs on."""
+        return self._server.get_loop()
+
+    def is_serving(self) -> bool:
+        """Return whether it accepts connections."""
+        return self._server.is_serving()
+
+    async def start_serving(self) -> None:
+        """Do nothing: it is at work from the beginning."""
+
+    async def serve_forever(self) -> None:
+        """Wait until it is closed; when this is cancelled it closes, and waits for that."""
+        try:
+            await self._closed.wait()
+        finally:
+            self.close()
+            await self.wait_closed()
+
+    def close(self) -> None:
+        """Stop accepting, and begin to close all connections with 1001; returns at once."""
+        self._server.close()
+        self.protocol.close()
+        self._closed.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed and all handlers have ended.
+
+        Handlers that have not ended after close_timeout are cancelled, and connections dropped.
+        """
+        await self._closed.wait()
+        await self.protocol.wait_closed()
+
+
 async def serve(
     handler: Handler,
     host: str | None,
     port: int,
     *,
     ssl: SSLContext | None = None,
+    limits: Limits | None = None,
+    backlog: int = BACKLOG,
     **arguments: Unpack[UpgradeArguments],
-) -> asyncio.Server:
-    """Listen at *host* and *port*, and return the server, which is at work already.
+) -> Server:
+    """Listen at *host* and *port*, and return the Server, which is at work already.
 
     Args:
-        handler: called with each connection, in a task of its own; when it returns the connection
-            is closed.
+        handler: a coroutine function that is given each connection; see WebSocketProtocol.
         host: None is every interface.
+        port: 0 is any free one.
         ssl: a context for wss.
+        limits: how many connections it takes; see Limits.
+        backlog: connections that the kernel holds until they are accepted.
         **arguments: see Upgrader and Options.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong.
+        OSError: the address cannot be listened at.
     """
-    loop = asyncio.get_running_loop()
-    upgrader = Upgrader(**arguments)
-    secure = ssl is not None or None
-    tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps no hold of them
-
-    def begin(wire: _Opening) -> None:
-        task = loop.create_task(_serve(handler, wire, upgrader, secure))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    seconds = upgrader.options.open_timeout
-    return await loop.create_server(
-        lambda: _Opening(read_request(), seconds, begin),
+    protocol = WebSocketProtocol(handler, limits=limits, **arguments)
+    server = await asyncio.get_running_loop().create_server(
+        protocol,
         host,
         port,
         ssl=ssl,
-        ssl_handshake_timeout=seconds if secure else None,
+        backlog=backlog,
+        ssl_handshake_timeout=None if ssl is None else protocol.options.open_timeout,
     )
-
-
-async def _serve(handler: Handler, wire: _Opening, upgrader: Upgrader, secure: bool | None) -> None:
-    answer: Accepted | Response
-    try:
-        head, rest = await wire.result
-        request = Request(head, wire.transport.get_extra_info("peername"))
-        answer = upgrader.answer(request, secure)
-    except TimeoutError:
-        answer = refusal(InvalidHandshake("no request in time", 408))
-    except InvalidHandshake as error:
-        answer = refusal(error)
-    except OSError as error:
-        logger.info("no connection came about: %s", error)
-        return
-    if isinstance(answer, Response):
-        wire.transport.write(answer.to_bytes())
-        wire.transport.close()
-        return
-    wire.transport.write(answer.response)
-    ws = AsyncWebSocket(wire.transport, upgrader.options, Side.SERVER, answer, rest, request)
-    try:
-        await handler(ws)
-    except ConnectionClosed as closed:
-        logger.debug("%r: %s", ws, closed)
-    except Exception:
-        logger.exception("%r: the handler failed", ws)
-        await ws.close(INTERNAL_ERROR, "the application failed")
-    finally:
-        await ws.close()
-
-
-async def _reach(where: URI, wire: _Opening, ssl: SSLContext | None) -> None:
-    loop = asyncio.get_running_loop()
-    secure: Any = {}
-    if where.secure:
-        secure = {"ssl": ssl or True, "server_hostname": where.certified}
-    limit = asyncio.timeout_at(wire.deadline)
-    try:
-        async with limit:
-            if where.path is not None:
-                await loop.create_unix_connection(lambda: wire, where.path, **secure)
-            else:
-                host, port = where.host, where.port
-                await loop.create_connection(
-                    lambda: wire, host, port, happy_eyeballs_delay=0.25, **secure
-                )
-    except TimeoutError:
-        if limit.expired():
-            raise late("connecting") from None
-        raise
-
-
-class _Opening(asyncio.Protocol):
-    """Feeds what arrives to a generator until that has its result, then reads no more."""
-
-    transport: Any = None
-
-    def __init__(
-        self,
-        reading: Reading[Any],
-        seconds: float | None,
-        on_made: Callable[[_Opening], None] | None = None,
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.deadline = None if seconds is None else self._loop.time() + seconds
-        self.result: asyncio.Future[Any] = self._loop.create_future()
-        self._reading = reading
-        self._on_made = on_made
-        next(reading)
-
-    def drop(self) -> None:
-        self.result.cancel()
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        if self.deadline is not None:
-            timer = self._loop.call_at(self.deadline, self._step, self._reading.throw, late(PHASE))
-            self.result.add_done_callback(lambda _: timer.cancel())
-        if self._on_made is not None:
-            self._on_made(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._step(self._reading.send, data)
-
-    def eof_received(self) -> None:
-        self._step(self._reading.send, b"")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._step(self._reading.throw, error or ConnectionResetError("the connection is lost"))
-
-    def _step(self, step: Callable[[Any], None], value: Any) -> None:
-        if self.result.done():
-            return
-        try:
-            step(value)
-        except StopIteration as done:
-            self.transport.pause_reading()
-            self.result.set_result(done.value)
-        except Exception as error:
-            self.result.set_exception(error)
+    return Server(protocol, server)

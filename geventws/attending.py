@@ -38,24 +38,16 @@ class Attended(Connection):
     def _keep_alive(self, now: float) -> float | None:
         keepalive = self._keepalive
         signs = self._signs()
-        if now >= keepalive.pong_by:
-            if signs == keepalive.signs and not self._is_behind():
-                self._protocol.abort(
-                    ABNORMAL_CLOSURE,
-                    "no pong in time",
-                    TimeoutError("no pong in time"),
-                    INTERNAL_ERROR,
-                )
-                self._post()
-                self._drop()
-                return None
-            keepalive.wait_on(now, signs)
-        if now >= keepalive.ping_at:
-            if self._protocol.has_data():  # the peer takes nothing: pings would only gather
-                keepalive.expect(now, signs)
-            else:
-                self._protocol.send_ping(keepalive.begin_regular(now, signs))
-                self._post()
+        if keepalive.is_missed(now, signs, self._is_behind):
+            error = TimeoutError("no pong in time")
+            self._protocol.abort(ABNORMAL_CLOSURE, "no pong in time", error, INTERNAL_ERROR)
+            self._post()
+            self._drop()
+            return None
+        payload = keepalive.due(now, signs, not self._protocol.has_data())
+        if payload is not None:
+            self._protocol.send_ping(payload)
+            self._post()
         soon = 0.0 if self._is_behind() else keepalive.next_at() - now
         return min(max(soon, 0.0), LONGEST)
 

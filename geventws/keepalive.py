@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -58,6 +59,32 @@ class Keepalive:
         self.forget(self._regular)
         self._regular = self.begin(now)
         return self._regular
+
+    def due(self, now: float, signs: int, takes: bool) -> bytes | None:
+        """Return the payload of the ping to send now; None where none is to be sent.
+
+        A peer that *takes* nothing is sent none, for pings would only gather: its pong is expected
+        all the same.
+        """
+        if now < self.ping_at:
+            return None
+        if takes:
+            return self.begin_regular(now, signs)
+        self.expect(now, signs)
+        return None
+
+    def is_missed(self, now: float, signs: int, is_behind: Callable[[], bool]) -> bool:
+        """Return whether the peer is to be given up: no pong in time, nor any sign of life.
+
+        It gets one more *timeout* where it showed life, or where this side *is_behind*, which
+        is asked only then: what the peer said may not have been looked at.
+        """
+        if now < self.pong_by:
+            return False
+        if signs == self.signs and not is_behind():
+            return True
+        self.wait_on(now, signs)
+        return False
 
     def wait_on(self, now: float, signs: int) -> None:
         """Give the peer one more *timeout* from *now*, having seen *signs* of its life."""

@@ -7,9 +7,11 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
-from typing import Any, NamedTuple, ParamSpec
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
 
 import pytest
+import uvloop
 
 from geventws.awaiting import AsyncWebSocket
 from geventws.core.codes import Side
@@ -18,22 +20,35 @@ from geventws.core.handshake import Accepted
 from geventws.options import Options
 from tests.core.helpers import Raw, frame_to, read_frames
 
-PATIENCE = 10.0  # seconds; a test that waits longer has failed
+PATIENCE = 30.0  # seconds; a test that waits longer has failed
 SMALL = 4096  # bytes of a socket's buffer
 BIG = "x" * 1_000_000
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 QUIET = Options(ping_interval=None)  # nothing but what the test says
 
-P = ParamSpec("P")
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+
+both_loops = pytest.mark.parametrize(
+    "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
 
 
-def looped(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run *test* in an event loop of its own, which must not take too long."""
+def looped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run *test* in an event loop of its own, one of each kind; it must not take too long."""
 
+    @both_loops
     @wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), PATIENCE))
+    def run(*args: Any, new_loop: NewLoop, **kwargs: Any) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(asyncio.wait_for(test(*args, **kwargs), PATIENCE))
 
-    return run
+    shape = signature(test)
+    added = Parameter("new_loop", Parameter.KEYWORD_ONLY)
+    vars(run)["__signature__"] = shape.replace(parameters=[*shape.parameters.values(), added])
+    return run  # type: ignore[no-any-return]
 
 
 class Peer(NamedTuple):
@@ -93,7 +108,7 @@ async def met(
     try:
         yield Met(ws, Peer(reader, writer, side))
     finally:
-        transport.abort()
+        ws.drop()
         writer.transport.abort()
         await asyncio.sleep(0)
 

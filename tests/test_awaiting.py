@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 from zope.interface.verify import verifyObject
 
+from geventws.awaiting import AsyncWebSocket
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
 from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.core.protocol import AHEAD_BYTES, AHEAD_MESSAGES
 from geventws.interfaces import IWebSocket
 from geventws.options import Options
 from tests.core.helpers import Raw, both_sides, frame_to
-from tests.loops import BIG, PATIENCE, SMALL, closed, looped, met, turns
+from tests.loops import BIG, looped, met, turns
 
 # Receiving
 
@@ -19,7 +21,7 @@ from tests.loops import BIG, PATIENCE, SMALL, closed, looped, met, turns
 @looped
 async def test_connection_keeps_its_contract() -> None:
     async with met() as (ws, _):
-        assert verifyObject(IWebSocket, ws, tentative=True)
+        assert verifyObject(IWebSocket, ws, tentative=True)  # its methods are awaited
 
 
 @both_sides
@@ -81,10 +83,10 @@ async def test_only_one_task_may_receive() -> None:
 @looped
 async def test_large_message_arrives_although_little_is_read_ahead() -> None:
     async with met(Options(ping_interval=None, max_size=None)) as (ws, peer):
-        peer.send(TEXT, BIG.encode() * 4)
+        peer.send(TEXT, BIG.encode() * 2)
         await turns(100)
         assert ws._protocol.buffered() < 8 * AHEAD_BYTES  # the loop reads 256 KiB at once
-        assert await ws.receive() == BIG * 4
+        assert await ws.receive() == BIG * 2
 
 
 @looped
@@ -139,49 +141,88 @@ async def test_iteration_raises_when_the_connection_is_lost() -> None:
         assert (raised.value.code, raised.value.clean) == (1006, False)
 
 
-# Pings
+# In pieces
 
 
 @looped
-async def test_pings_are_answered_while_nobody_receives() -> None:
+async def test_pieces_are_yielded_as_they_arrive() -> None:
     async with met() as (ws, peer):
+        pieces = ws.receive_pieces()
+        peer.send(TEXT, "caf\u00e9".encode()[:-1], False)
+        assert await anext(pieces) == "caf"
+        peer.send(CONTINUATION, "\u00e9".encode()[1:], False)
+        assert await anext(pieces) == "\u00e9"
+        peer.send(CONTINUATION, b"!")
+        peer.send(BINARY, b"next")
+        assert [piece async for piece in pieces] == ["!"]
+        assert await ws.receive() == b"next"
+
+
+@looped
+async def test_pieces_of_a_large_message_are_never_whole_in_memory() -> None:
+    async with met(Options(ping_interval=None, max_size=None)) as (ws, peer):
+        peer.send(TEXT, BIG.encode() * 3)
+        size = 0
+        async for piece in ws.receive_pieces():
+            size += len(piece)
+            assert ws._protocol.buffered() < len(BIG)
+        assert size == 3 * len(BIG)
+
+
+@looped
+async def test_message_that_was_read_ahead_is_one_piece() -> None:
+    async with met() as (ws, peer):
+        peer.send(TEXT, b"whole")
+        await turns()
+        assert ws.stats.queued == 1
+        assert [piece async for piece in ws.receive_pieces()] == ["whole"]
+
+
+@looped
+async def test_rest_of_a_message_left_early_is_passed_over() -> None:
+    async with met() as (ws, peer):
+        peer.send(TEXT, b"some", False)
+        async with aclosing(ws.receive_pieces()) as pieces:
+            assert await anext(pieces) == "some"
+            with pytest.raises(ConcurrencyError):
+                await ws.receive()
+            with pytest.raises(ConcurrencyError):
+                await anext(ws.receive_pieces())
+        peer.send(CONTINUATION, b"more")
+        peer.send(TEXT, b"next")
+        assert await ws.receive() == "next"
+
+
+@looped
+async def test_pings_are_answered_between_two_pieces() -> None:
+    async with met() as (ws, peer):
+        peer.send(TEXT, b"some", False)
+        pieces = ws.receive_pieces()
+        assert await anext(pieces) == "some"
+        peer.send(PING, b"?")
+        peer.send(CONTINUATION, b"more")
+        assert await peer.next() == Raw(PONG, b"?")
+        assert [piece async for piece in pieces] == ["more"]
+
+
+async def first(ws: AsyncWebSocket) -> str | bytes:
+    """Return the first piece that comes."""
+    return await anext(ws.receive_pieces())
+
+
+@looped
+async def test_pieces_that_are_cancelled_leave_the_message_to_others() -> None:
+    async with met() as (ws, peer):
+        waiting = asyncio.create_task(first(ws))
+        await turns()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
         peer.send(TEXT, b"x")
-        peer.send(PING, b"1")
-        assert await peer.next() == Raw(PONG, b"1")
         assert await ws.receive() == "x"
 
 
-@looped
-async def test_pings_are_answered_while_a_task_works_on_a_message() -> None:
-    async with met() as (ws, peer):
-        receiving = asyncio.create_task(ws.receive())
-        await turns()
-        data = frame_to(Side.SERVER, TEXT, b"x") + frame_to(Side.SERVER, PING, b"1")
-        peer.writer.write(data)
-        assert await receiving == "x"
-        assert await peer.next() == Raw(PONG, b"1")
-
-
-@looped
-async def test_many_pings_at_once_are_looked_at_in_turns() -> None:
-    async with met() as (ws, peer):
-        peer.writer.write(b"".join(frame_to(Side.SERVER, PING, b"%d" % each) for each in range(99)))
-        while (await peer.next()).payload != b"98":
-            pass
-        assert ws._protocol.pings_received == 99
-
-
-@looped
-async def test_pongs_wait_while_the_peer_takes_nothing() -> None:
-    async with met(buffer=SMALL) as (ws, peer):
-        sending = asyncio.create_task(ws.send(BIG))
-        await turns()
-        for number in range(50):
-            peer.send(PING, b"%d" % number)
-            await turns()
-        assert (await peer.next()).payload == BIG.encode()
-        assert await peer.next() == Raw(PONG, b"49")
-        await sending
+# Pings
 
 
 @looped
@@ -208,67 +249,26 @@ async def test_ping_raises_when_no_pong_comes() -> None:
             await pinging
 
 
-# Keepalive
+# What is known of the connection
 
 
 @looped
-async def test_pings_go_out_when_they_are_due() -> None:
-    async with met(Options(ping_interval=0.01, ping_timeout=PATIENCE)) as (ws, peer):
-        for _ in range(3):
-            frame = await peer.next()
-            assert frame.opcode == PING
-            peer.send(PONG, frame.payload)
-        await turns()
-        assert ws._keepalive.latency is not None
-
-
-@looped
-async def test_silent_peer_is_given_up() -> None:
-    async with met(Options(ping_interval=0.01, ping_timeout=0.02)) as (ws, peer):
-        error = await closed(ws)
-        assert error.code == 1006
-        assert isinstance(error.__cause__, TimeoutError)
-        assert (await peer.until_end())[-1] == Raw(CLOSE, b"\x03\xf3no pong in time")
-
-
-@looped
-async def test_peer_that_says_anything_is_not_given_up() -> None:
-    async with met(Options(ping_interval=0.01, ping_timeout=0.2)) as (ws, peer):
-        for number in range(100):
-            peer.send(TEXT, b"%d" % number)
-            assert await ws.receive() == str(number)
-            await asyncio.sleep(0.005)
-
-
-@looped
-async def test_peer_is_not_given_up_while_nobody_receives() -> None:
-    async with met(Options(ping_interval=0.01, ping_timeout=0.01)) as (ws, peer):
-        for _ in range(AHEAD_MESSAGES):
-            peer.send(TEXT, b"x")
-        await asyncio.sleep(0.05)
-        assert [await ws.receive() for _ in range(AHEAD_MESSAGES)] == ["x"] * AHEAD_MESSAGES
-
-
-@looped
-async def test_pings_do_not_gather_while_the_peer_takes_nothing() -> None:
-    options = Options(ping_interval=0.01, ping_timeout=PATIENCE)
-    async with met(options, buffer=SMALL) as (ws, peer):
-        sending = asyncio.create_task(ws.send(BIG))
-        await asyncio.sleep(0.1)
-        silence = ws._signs()
-        data = (await peer.next()).payload
-        assert ws._signs() != silence  # to take is a sign of life too
-        assert data == BIG.encode()
-        await sending
-        assert (await peer.next()).payload == b"\0\0\0\1"
-
-
-@looped
-async def test_pings_end_with_the_conversation() -> None:
-    async with met(Options(ping_interval=0.01, ping_timeout=0.01)) as (ws, peer):
-        closing = asyncio.create_task(ws.close())
-        await asyncio.sleep(0.05)
-        peer.send(CLOSE, b"\x03\xe8")
-        peer.writer.write_eof()
-        await closing
-        assert await peer.until_end() == [Raw(CLOSE, b"\x03\xe8")]
+async def test_connection_tells_what_is_known_of_it() -> None:
+    async with met() as (ws, peer):
+        assert (ws.latency, ws.close_code, ws.close_reason) == (None, None, "")
+        assert ws.local_address == ws._transport.get_extra_info("sockname")
+        assert ws.peer_address == ws._transport.get_extra_info("peername")
+        assert repr(ws).startswith("<AsyncWebSocket ")
+        pinging = asyncio.create_task(ws.ping())
+        peer.send(PONG, (await peer.next()).payload)
+        assert 0 < await pinging == pytest.approx(ws.latency, abs=1)
+        await ws.send("four")
+        peer.send(PING, b"")
+        peer.send(BINARY, b"three")
+        await peer.next()
+        await peer.next()
+        stats = ws.stats
+        assert (stats.messages_received, stats.messages_sent, stats.queued) == (1, 1, 1)
+        assert (stats.bytes_received, stats.bytes_sent, stats.pings_received) == (5, 4, 1)
+        assert stats.wire_received == 10 + 6 + 11
+        assert stats.wire_sent == 6 + 6 + 2

@@ -12,7 +12,7 @@ from geventws.core.errors import ConnectionClosed, ProtocolError
 from geventws.core.handshake import Accepted
 from geventws.options import Options
 from tests.core.helpers import Raw, both_sides
-from tests.loops import BIG, QUIET, SMALL, closed, looped, met, turns
+from tests.loops import BIG, PATIENCE, QUIET, SMALL, closed, looped, met, turns
 
 # Sending
 
@@ -119,6 +119,35 @@ async def test_send_waits_while_the_peer_takes_nothing() -> None:
 async def test_send_does_no_harm_when_it_is_cancelled() -> None:
     async with met(buffer=SMALL) as (ws, peer):
         sending = asyncio.create_task(ws.send(BIG))
+        await turns()
+        sending.cancel()
+        other = asyncio.create_task(ws.send("other"))
+        assert (await peer.next()).payload == BIG.encode()
+        assert (await peer.next()).payload == b"other"
+        await other
+
+
+@looped
+async def test_fragments_fail_the_connection_when_they_are_cancelled() -> None:
+    async def fragments() -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+        await asyncio.sleep(PATIENCE)
+
+    async with met() as (ws, peer):
+        sending = asyncio.create_task(ws.send(fragments()))
+        assert (await peer.next()).payload == b"one"
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert [frame.payload[:2] for frame in await peer.until_end()] == [b"\x03\xf3"]
+        assert (await closed(ws)).code == 1011
+
+
+@looped
+async def test_last_fragment_does_no_harm_when_it_is_cancelled() -> None:
+    async with met(buffer=SMALL) as (ws, peer):
+        sending = asyncio.create_task(ws.send([BIG]))
         await turns()
         sending.cancel()
         other = asyncio.create_task(ws.send("other"))
@@ -266,6 +295,54 @@ async def test_context_manager_closes() -> None:
             peer.writer.write_eof()
         assert await peer.until_end() == [Raw(CLOSE, b"\x03\xe8")]
         assert (ws.close_code, ws.close_reason) == (4000, "why")
+
+
+@looped
+async def test_context_manager_closes_with_1011_where_its_block_fails() -> None:
+    async def fail() -> None:
+        async with ws:
+            raise LookupError("so it goes")
+
+    async with met() as (ws, peer):
+        peer.send(TEXT, b"x")
+        failing = asyncio.create_task(fail())
+        await turns()
+        peer.send(CLOSE)
+        peer.writer.write_eof()
+        with pytest.raises(LookupError):
+            await failing
+        (frame,) = await peer.until_end()
+        assert frame.payload == b"\x03\xf3the application failed"
+
+
+@looped
+async def test_context_manager_closes_quietly_where_the_connection_was_closed() -> None:
+    async def use() -> None:
+        async with ws:
+            await ws.receive()
+
+    async with met() as (ws, peer):
+        peer.send(CLOSE, b"\x0f\xa0")
+        peer.writer.close()
+        with pytest.raises(ConnectionClosed):
+            await use()
+        assert ws.close_code == 4000
+
+
+@looped
+async def test_context_manager_drops_when_it_is_cancelled() -> None:
+    async def use() -> None:
+        async with ws:
+            await asyncio.sleep(PATIENCE)
+
+    async with met() as (ws, peer):
+        using = asyncio.create_task(use())
+        await turns()
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        assert [frame.payload[:2] for frame in await peer.until_end()] == [b"\x03\xe9"]
+        assert ws.close_code == 1006
 
 
 @looped

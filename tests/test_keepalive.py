@@ -113,3 +113,36 @@ def test_no_interval_means_no_pings_and_no_timeout_that_none_is_missed() -> None
     patient = Keepalive(20, None, 0.0)
     patient.begin_regular(20.0, 0)
     assert (patient.pong_by, patient.ping_at) == (inf, 40.0)
+
+
+def test_ping_is_due_when_its_time_has_come() -> None:
+    keepalive = Keepalive(20, 10, 0.0)
+    assert keepalive.due(19.0, 3, takes=True) is None
+    payload = keepalive.due(20.0, 3, takes=True)
+    assert payload is not None
+    assert keepalive.waits_for(payload)
+    assert (keepalive.ping_at, keepalive.pong_by, keepalive.signs) == (40.0, 30.0, 3)
+
+
+def test_no_ping_is_sent_to_a_peer_that_takes_nothing_but_its_pong_expected() -> None:
+    keepalive = Keepalive(20, 10, 0.0)
+    assert keepalive.due(20.0, 3, takes=False) is None
+    assert (keepalive.ping_at, keepalive.pong_by, keepalive.signs) == (40.0, 30.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("now", "signs", "is_behind", "missed", "pong_by"),
+    [
+        (29.0, 3, False, False, 30.0),
+        (30.0, 3, False, True, 30.0),
+        (30.0, 4, False, False, 40.0),  # it showed life
+        (30.0, 3, True, False, 40.0),  # it may have, unseen
+    ],
+)
+def test_peer_is_given_up_when_it_shows_no_life_in_time(
+    now: float, signs: int, is_behind: bool, missed: bool, pong_by: float
+) -> None:
+    keepalive = Keepalive(20, 10, 0.0)
+    keepalive.due(20.0, 3, takes=True)
+    assert keepalive.is_missed(now, signs, lambda: is_behind) is missed
+    assert keepalive.pong_by == pong_by
