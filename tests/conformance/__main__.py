@@ -17,7 +17,7 @@ from typing import Final
 from tests.conformance.autobahn import NoSuite, judge_client, judge_server, suite
 from tests.conformance.page import write_page
 from tests.conformance.plans import QUICK, Plan, plan_of
-from tests.conformance.results import ENDS, End, Run, made_of, twins
+from tests.conformance.results import ENDS, End, Run, ends_on, made_of, twins
 
 AT_ONCE: Final = 2  # the suite and the end take turns, so a processor has time for another pair
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return 0 if asked.quick and not problem.is_mistake else 1
     if asked.quick:
         return run(program, [("native", "server"), ("native", "client")], QUICK)
-    return run(program, [end for end in ENDS if end[0] in asked.doors])
+    return run(program, [end for end in ends_on(twins()) if end[0] in asked.doors])
 
 
 def run(program: Path, ends: list[End], plan: Plan | None = None) -> int:
