@@ -1,0 +1,1 @@
+"""The servers as ws4py has them, one module for each."""
