@@ -1,41 +1,32 @@
-"""Every program in examples/ runs, and does what its first line says."""
+"""Every program in examples/ runs, and does what its first line says; here are the first ones."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import gevent
 import pytest
 
 import geventws
+from tests.examples.programs import EXAMPLES, serving
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-
-
-@contextmanager
-def running(name: str) -> Iterator[int]:
-    """Run an example on a free port, and give that port."""
-    command = [sys.executable, "-u", str(EXAMPLES / name), "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        try:
-            assert program.stdout is not None
-            line = gevent.get_hub().threadpool.apply(program.stdout.readline)
-            yield int(line.rpartition(":")[2])
-        finally:
-            program.kill()
+HERE = {"chat.py", "echo_server.py", "wsgi.py"}
+ELSEWHERE = {"cherrypy_chat.py", "mocked_data_source.py", "two_thousand_clients.py"}
+FOLDERS = {"echo", "sensors"}
 
 
-def test_every_example_has_a_test_here() -> None:
-    tested = {"chat.py", "echo_server.py", "wsgi.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+def test_every_example_has_a_test() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == HERE | ELSEWHERE
+    assert {path.parent.name for path in EXAMPLES.glob("*/*.py")} == FOLDERS
+
+
+def test_every_example_is_listed() -> None:
+    listed = (EXAMPLES / "README.md").read_text()
+    programs = [path.relative_to(EXAMPLES) for path in EXAMPLES.rglob("*.py")]
+    helpers = {"sensors/pages.py", "sensors/relay.py", "sensors/__main__.py"}
+    missing = [str(path) for path in programs if f"`{path}" not in listed]
+    assert set(missing) == helpers
 
 
 def test_chat_passes_on_what_one_says_to_the_others_in_the_room() -> None:
-    with running("chat.py") as port:
+    with serving("chat.py") as port:
         ann, bob, eve = (
             geventws.connect(f"ws://127.0.0.1:{port}/{room}") for room in ("tea", "tea", "den")
         )
@@ -55,12 +46,12 @@ def test_chat_passes_on_what_one_says_to_the_others_in_the_room() -> None:
 
 
 def test_echo_server_sends_every_message_back() -> None:
-    with running("echo_server.py") as port, geventws.connect(f"ws://127.0.0.1:{port}/") as ws:
+    with serving("echo_server.py") as port, geventws.connect(f"ws://127.0.0.1:{port}/") as ws:
         ws.send("hello")
         assert ws.receive(timeout=10) == "hello"
 
 
 def test_wsgi_tells_the_time_beside_its_page() -> None:
-    with running("wsgi.py") as port, geventws.connect(f"ws://127.0.0.1:{port}/clock") as ws:
+    with serving("wsgi.py") as port, geventws.connect(f"ws://127.0.0.1:{port}/clock") as ws:
         assert str(ws.receive(timeout=10)).count(":") == 2
         assert str(ws.receive(timeout=10)).count(":") == 2
