@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from math import inf
+from threading import Timer
 from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from geventws.backlog import SlowPeers
-from geventws.core.codes import State
+from geventws.core.codes import NORMAL_CLOSURE, State
 from geventws.websocket import Data, WebSocket
 
 END: Final = object()
@@ -36,7 +37,6 @@ class ThreadedWebSocket(WebSocket):
 
     receive = _inside(WebSocket.receive)
     ping = _inside(WebSocket.ping)
-    begin_close = _inside(WebSocket.begin_close)
     close = _inside(WebSocket.close)
     drop = _inside(WebSocket.drop)
     follow = _inside(WebSocket.follow)
@@ -45,6 +45,20 @@ class ThreadedWebSocket(WebSocket):
     read_and_deliver = _inside(WebSocket.read_and_deliver)
     attend = _inside(WebSocket.attend)
     offer = _inside(WebSocket.offer)
+
+    @_inside
+    def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
+        """Send a close frame without waiting for the peer's. See WebSocket.
+
+        A thread that is asleep in run() or receive() has no deadline for that, so where no manager
+        looks after the connection, a timer ends it when close_timeout is up.
+        """
+        super().begin_close(code, reason)
+        if self._reading and self._caretaker is None:
+            timer = Timer(self._options.close_timeout, lambda: self.attend(monotonic()))
+            timer.daemon = True
+            self.follow(lambda _: timer.cancel())
+            timer.start()
 
     @_inside
     def wait_for_room(self, slow: SlowPeers) -> None:

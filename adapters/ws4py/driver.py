@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from math import inf
-from threading import Timer
 from time import monotonic
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from geventws.adapters.ws4py.messaging import (
     TextMessage,
 )
 from geventws.adapters.ws4py.transports import look_after
-from geventws.core.codes import ABNORMAL_CLOSURE, NORMAL_CLOSURE, PONG, Side, State
+from geventws.core.codes import ABNORMAL_CLOSURE, PONG, Side, State
 from geventws.core.errors import ConnectionClosed
 from geventws.core.protocol import Protocol
 from geventws.keepalive import Keepalive
@@ -59,19 +58,6 @@ class Driver(ThreadedWebSocket):
         """Take the bytes that came with the opening handshake: they are the first frames."""
         super().begin(rest)
         self.fresh = bool(rest)
-
-    def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
-        """Send a close frame, and see to it that the peer's is not waited for for ever."""
-        with self._transport.monitor:
-            super().begin_close(code, reason)
-            if self._reading and self._caretaker is None:  # it knows of no deadline
-                timer = Timer(self._options.close_timeout, self._be_over)
-                timer.daemon = True
-                self.follow(lambda _: timer.cancel())
-                timer.start()
-
-    def _be_over(self) -> None:
-        self.attend(monotonic())
 
     # What drives a ThreadedWebSocket
 

@@ -43,6 +43,21 @@ def threads() -> Iterator[Threads]:
 # Both sides
 
 
+def test_begin_close_bounds_the_wait_of_a_thread_that_receives(threads: Threads) -> None:
+    done = Event()
+    with serving(lambda ws: done.wait(PATIENCE)) as server:
+        try:
+            ws = connect(uri(server), ping_interval=None, close_timeout=0.2)
+            receiving = threads.start(ws.receive)
+            await_waiters(ws._transport, 1)
+            ws.begin_close(3000)
+            with pytest.raises(ConnectionClosed) as closed:
+                receiving.result(PATIENCE)
+            assert closed.value.code == 1006
+        finally:
+            done.set()
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": None}], ids=["deflate", "plain"])
 def test_messages_go_both_ways(options: Any) -> None:
     with serving(max_size=None) as server:
