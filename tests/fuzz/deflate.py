@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from geventws.core.deflate import Deflate, Deflater, Inflater
 from geventws.core.errors import InvalidHandshake, ProtocolError
 from geventws.core.headers import parse_extensions
-from tests.fuzz.given import failure, parts, split
+from tests.fuzz.given import failure, is_beyond_judging, parts, split
 
 TAIL: Final = b"\x00\x00\xff\xff"
 
@@ -44,7 +44,8 @@ def _inflate(window: Window, limit: int | None, messages: list[bytes], steps: by
     whole = _inflated(Inflater(*window), limit, [[message] for message in messages])
     cut = _inflated(Inflater(*window), limit, [parts(each, steps) for each in messages])
     errors = [each for each in (*whole, *cut) if isinstance(each, str)]
-    assert _comparable(whole) == _comparable(cut)
+    if not is_beyond_judging(window.bits, errors):
+        assert _comparable(whole) == _comparable(cut)
     if not errors:
         assert whole == _by_zlib(max(window.bits, 9), window.takeover, messages)
     return cut

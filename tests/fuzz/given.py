@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from geventws.core.codes import (
@@ -52,6 +52,15 @@ def parts(payload: bytes, steps: bytes) -> list[bytes]:
         made.append(payload[at : at + step])
         at += step
     return made
+
+
+def is_beyond_judging(bits: int, errors: Iterable[str]) -> bool:
+    """Return whether zlib may have judged by the cuts alone.
+
+    It refuses a distance beyond a window of under 15 bits only where its output does not reach back
+    so far, and that begins anew with each of its calls. A peer that minds its window never notices.
+    """
+    return bits < 15 and any("bad DEFLATE data" in error for error in errors)
 
 
 def failure(error: InvalidHandshake | ProtocolError) -> str:

@@ -20,6 +20,7 @@ from tests.fuzz.given import (
     HALF_A_FRAME,
     Settings,
     failure,
+    is_beyond_judging,
     parts,
     settings,
     split,
@@ -48,8 +49,10 @@ def check(data: bytes) -> object:
     cut = parts(bytes_sent, steps)
     outcomes = [_outcome(given, by_message, [bytes_sent])]
     outcomes += [_outcome(given, way, cut) for way in (by_message, ahead, by_piece)]
-    seen = [_comparable(given, each) for each in outcomes]
-    assert seen[1:] == seen[:-1]
+    bits = 15 if given.deflate is None else min(given.deflate[:2])
+    if not is_beyond_judging(bits, [each.error for each in outcomes]):
+        seen = [_comparable(given, each) for each in outcomes]
+        assert seen[1:] == seen[:-1]
     return [outcomes[0], *(each for each in outcomes if each != outcomes[0])]
 
 
