@@ -25,8 +25,8 @@ handshake included; anything else would stand beside it. {informational} are INF
 suite's own judgement: they show what an end does where RFC 6455 leaves it the choice.
 
 The native server and client and the server under gevent's pywsgi were asked all {whole} cases. The
-other doors, which have the same core, were asked {door} of them, compiled: all but compressed
-messages of more than 16 KiB.
+other doors, which have the same core, were asked {door} of them, compiled: all but most compressed
+messages of more than 1 KiB.
 """
 GROUPS: Final = {
     "1.1": "text",

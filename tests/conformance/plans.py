@@ -13,8 +13,8 @@ class Plan(NamedTuple):
 
 
 _UP_TO_7_AND_10: Final = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
-# of each payload and agreement the messages of up to 16 KiB, and one in fragments
-_SIZES: Final = [1, 2, 3, 4, 5, 6, 7, 11]
+# of each payload and agreement the messages of up to 1 KiB, and those of 8 KiB in fragments
+_SIZES: Final = [1, 2, 3, 4, 11]
 _COMPRESSED: Final = [
     *(f"12.{payload}.{size}" for payload in range(1, 6) for size in _SIZES),
     *(f"13.{agreement}.{size}" for agreement in range(1, 8) for size in _SIZES),
