@@ -250,7 +250,13 @@ class TornadoWebSocketClient(_Caller):
         try:
             await Tasks().run(self._handle, ws, self._report)
         finally:
+            await self._tell_closed(ws)
+
+    async def _tell_closed(self, ws: AsyncWebSocket) -> None:
+        try:
             await _call(self.closed, ws.close_code, ws.close_reason)
+        except Exception as error:
+            self._report(error)
 
     async def _handle(self, ws: AsyncWebSocket) -> None:
         await _call(self.opened)

@@ -134,6 +134,24 @@ async def test_client_whose_callback_fails_is_closed_with_1011() -> None:
 
 
 @looped
+async def test_client_hears_of_what_its_closed_raised() -> None:
+    class Failing(Noting):
+        def closed(self, code: int, reason: str) -> None:
+            raise LookupError(reason)
+
+        def unhandled_error(self, error: Exception) -> None:
+            super().unhandled_error(error)
+            self.over.set_result(None)
+
+    async with served() as port:
+        client = Failing(f"ws://127.0.0.1:{port}/echo")
+        await client.connect()
+        await client.close()
+        await client.over
+    assert [type(error) for error in client.errors] == [LookupError]
+
+
+@looped
 async def test_failures_are_logged_where_nobody_wants_them(caplog: Any) -> None:
     class Failing(Noting):
         def opened(self) -> None:

@@ -45,7 +45,7 @@ async def test_closing_all_says_1001_and_waits_for_the_handlers() -> None:
     async with served(("/", Ending), ("/stuck", Stuck)) as port:
         url = f"ws://127.0.0.1:{port}/"
         clients = [await connect(url + path) for path in ("", "", "stuck")]
-        closing = asyncio.create_task(close_all(applications[0], 0.2))
+        closing = asyncio.create_task(close_all(applications[0], 2))
         assert [(await closed(ws)).code for ws in clients] == [1001] * 3
         await closing
         await asyncio.gather(*(ws.close() for ws in clients))

@@ -31,6 +31,8 @@ def test_chat_passes_on_what_one_says_to_everybody() -> None:
     with serving("cherrypy_chat.py", 0) as port, ExitStack() as ends:
         url = f"ws://127.0.0.1:{port}/ws"
         everybody = [ends.enter_context(geventws.connect(url)) for _ in range(30)]
+        for ws in everybody:
+            ws.ping(timeout=20)  # who has a pong is known to the chat
         everybody[0].send("Ann: tea?")
         assert {ws.receive(timeout=20) for ws in everybody} == {"Ann: tea?"}
 
