@@ -12,7 +12,7 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
-.PHONY: conformance peers autobahn fuzz
+.PHONY: conformance peers autobahn fuzz bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ autobahn: $(STAMP) ## the quick cases of the Autobahn suite, where a Python 2.7 
 SECONDS ?= 60
 fuzz: $(STAMP) ## fuzz the core for a minute, or SECONDS=3600, and compare its twins
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+bench: $(STAMP) ## CPU per message beside every peer, an hour or two; QUICK=1 takes three minutes
+	$(BIN)/python -m loadtests.bench $(if $(QUICK),--quick)
 
 build: $(STAMP) ## compile the hot modules in place; after an edit, again
 	CFLAGS="$(CFLAGS) -Werror=sign-compare" GEVENTWS_COMPILE=yes $(BUILD)
