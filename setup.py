@@ -43,6 +43,7 @@ REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.interface>=7.0"]
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
     "cherrypy": ["CherryPy>=18.10"],
+    "locust": ["locust>=2.47"],
     "tornado": ["tornado>=6.4"],
     "wsaccel": ["wsaccel>=0.6.6"],
 }

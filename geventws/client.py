@@ -8,17 +8,16 @@ from __future__ import annotations
 import ssl as stdlib_ssl
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
 import gevent
 
 from geventws.care import caretaker
 from geventws.core.codes import Side
-from geventws.core.handshake import Accepted
 from geventws.core.headers import HeaderItems
 from geventws.dial import check_source, dial, look_up, unix_address
-from geventws.opening import late, open_client, opening_to
-from geventws.options import OptionArguments, Options, options_of
+from geventws.opening import PHASE, late, open_client, opening_to
+from geventws.options import OptionArguments, options_of
 from geventws.tls import check_context, default_context, wrap
 from geventws.transport import Transport
 from geventws.uri import URI, parse_uri
@@ -26,6 +25,11 @@ from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
 
 W = TypeVar("W", bound=WebSocket)
+
+# The phases of an opening, PHASE being the last one.
+NAME_LOOKUP: Final = "the name lookup"
+TCP: Final = "the TCP handshake"
+TLS: Final = "the TLS handshake"
 
 
 @overload
@@ -82,16 +86,61 @@ def connect(
         InvalidHandshake: the server's answer breaks a rule.
         TypeError, ValueError: an argument is wrong; nothing was sent.
     """
+    connection, transport = open_connection(
+        url,
+        handler,
+        Phases(),
+        subprotocols=subprotocols,
+        headers=headers,
+        origin=origin,
+        ssl=ssl,
+        source_address=source_address,
+        **options,
+    )
+    if handler is not WebSocket:
+        workers().drive(connection, transport)
+    return connection
+
+
+class Phases:
+    """What an opening is busy with; a subclass can note how long each phase takes."""
+
+    __slots__ = ("now",)
+
+    def begin(self, phase: str) -> None:
+        """Take note that *phase* begins, and that the one before it has ended."""
+        self.now = phase
+
+
+def open_connection(
+    url: str,
+    handler: type[W],
+    phases: Phases,
+    *,
+    subprotocols: Sequence[str] = (),
+    headers: HeaderItems = (),
+    origin: str | None = None,
+    ssl: stdlib_ssl.SSLContext | None = None,
+    source_address: tuple[str, int] | None = None,
+    **options: Unpack[OptionArguments],
+) -> tuple[W, Transport]:
+    """Do the work of connect(), telling its *phases*; what drives callbacks is not begun.
+
+    Raises: as connect().
+    """
     settings = options_of(options)
     where = parse_uri(url)
     _check(handler, ssl, source_address, where)
     opening = opening_to(where, settings, subprotocols, headers, origin)
     deadline = None if settings.open_timeout is None else monotonic() + settings.open_timeout
     context = (ssl or default_context()) if where.secure else None
-    transport = Transport(_reach(where, source_address, context, settings.open_timeout))
+    transport = Transport(_reach(where, source_address, context, settings.open_timeout, phases))
     try:
+        phases.begin(PHASE)
         accepted, rest = open_client(transport, opening, deadline)
-        return _begin(handler, transport, settings, accepted, rest)
+        connection = establish(handler, transport, settings, Side.CLIENT, accepted, rest)
+        caretaker().watch(connection, transport)
+        return connection, transport
     except BaseException:
         transport.close()
         raise
@@ -118,24 +167,27 @@ def _reach(
     source_address: tuple[str, int] | None,
     context: stdlib_ssl.SSLContext | None,
     seconds: float | None,
+    phases: Phases,
 ) -> Any:
     """Return a socket on which the server is to be asked; its time counts against open_timeout."""
-    phase = "the name lookup"
     limit = gevent.Timeout(seconds)
     try:
         with limit:
+            phases.begin(NAME_LOOKUP)
             if where.path is None:
                 addresses = look_up(where.host, where.port)
             else:
                 addresses = [unix_address(where.path)]
-            phase = "the TCP handshake"
+            phases.begin(TCP)
             socket = dial(addresses, source_address)
-            phase = "the TLS handshake"
-            return socket if context is None else _secure(socket, context, where.certified)
+            if context is None:
+                return socket
+            phases.begin(TLS)
+            return _secure(socket, context, where.certified)
     except gevent.Timeout as timeout:
         if timeout is not limit:
             raise
-        raise late(phase) from None
+        raise late(phases.now) from None
 
 
 def _secure(socket: Any, context: stdlib_ssl.SSLContext, name: str) -> Any:
@@ -147,13 +199,3 @@ def _secure(socket: Any, context: stdlib_ssl.SSLContext, name: str) -> Any:
         secured.close()
         raise
     return secured
-
-
-def _begin(
-    handler: type[W], transport: Transport, options: Options, accepted: Accepted, rest: bytes
-) -> W:
-    connection = establish(handler, transport, options, Side.CLIENT, accepted, rest)
-    caretaker().watch(connection, transport)
-    if handler is not WebSocket:
-        workers().drive(connection, transport)
-    return connection

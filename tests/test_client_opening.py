@@ -14,7 +14,8 @@ from gevent import socket
 from gevent.event import Event
 
 import geventws
-from geventws.opening import MAX_BODY
+from geventws.client import NAME_LOOKUP, TCP, TLS, Phases, open_connection
+from geventws.opening import MAX_BODY, PHASE
 from tests.servers import (
     Serve,
     acceptance,
@@ -291,6 +292,24 @@ def test_client_counts_every_phase_against_one_open_timeout() -> None:
     with slow_answer() as (uri, _), name_server(dawdle), pytest.raises(TimeoutError):
         geventws.connect(uri, open_timeout=0.4)
     assert monotonic() - start < 5
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_opening_tells_its_phases(secure: bool) -> None:
+    told: list[str] = []
+
+    class Noting(Phases):
+        def begin(self, phase: str) -> None:
+            told.append(phase)
+
+    context = certified("localhost") if secure else None
+    with serving(echo, context=context) as server:
+        url = f"{'wss' if secure else 'ws'}://localhost:{server.port}/"
+        trust = trusting() if secure else None
+        connection, transport = open_connection(url, geventws.WebSocket, Noting(), ssl=trust)
+        with connection:
+            assert transport.peer_address == connection.peer_address
+    assert told == [NAME_LOOKUP, TCP, *([TLS] if secure else []), PHASE]
 
 
 def test_client_waits_for_ever_where_open_timeout_is_none() -> None:
