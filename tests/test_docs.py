@@ -122,6 +122,7 @@ def run_console(block: Block) -> None:
         assert (output, shell.returncode) == (expected, 0)
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_reader_can_run_every_block(page: Path) -> None:
     if page.name in PATCHED and not is_module_patched("socket"):
