@@ -18,7 +18,6 @@ import cherrypy
 from cherrypy.process.plugins import SimplePlugin
 
 from geventws.adapters.threaded import ThreadedWebSocket, WebSocketManager
-from geventws.core.codes import GOING_AWAY
 from geventws.core.deflate import Deflate
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Response, parse_response, refusal
@@ -139,7 +138,8 @@ class Switching:
 
     def end(self, request: Any, sent: bool) -> None:
         """Take the socket of cheroot's *request*, if the 101 was *sent*, for the plugin."""
-        if not (sent and self._agreed):
+        # what failed after decide() was answered with a page all the same
+        if not (sent and self._agreed and request.status.startswith(b"101")):
             self._ws.drop()
             return
         request.close_connection = True
@@ -185,18 +185,20 @@ class HeldTransport(SocketTransport):
         timeout = connected.gettimeout()
         super().__init__(connected)
         connected.settimeout(timeout)
-        self._held = True
+        self._held = self._sending = True
 
     def release(self) -> None:
         """Send what was kept, and keep nothing from now on."""
         with self.monitor:
-            self._held = False
+            self._held = self._sending = False
             if self.closed:
                 self._socket.close()
             else:
                 self._socket.settimeout(0.0)
                 self._send_now()
                 self._send_by_itself()
+                if self._shut and not self._unsent:  # else whoever sends the rest does it
+                    self._shutdown()
 
     def read(self, timeout: float | None = None) -> bytes:
         """Wait for bytes and return them. See ITransport."""
@@ -226,10 +228,6 @@ class HeldTransport(SocketTransport):
     def _send_now(self) -> None:
         if not self._held:
             super()._send_now()
-
-    def _send_by_itself(self) -> None:
-        if not self._held:
-            super()._send_by_itself()
 
 
 class WebSocketPlugin(SimplePlugin):  # type: ignore[misc]
@@ -293,10 +291,7 @@ class WebSocketPlugin(SimplePlugin):  # type: ignore[misc]
         with self._lock:
             manager, self.manager = self.manager, None
         if manager is not None:
-            manager.close_all(GOING_AWAY)
-            manager.join(self.drain_timeout)
-            manager.stop()
-            manager.join(self.drain_timeout)
+            manager.drain(self.drain_timeout)
 
 
 def _prepare(adapter: Any) -> None:

@@ -13,7 +13,8 @@ from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY
 from socketserver import ThreadingMixIn
 from ssl import SSLSocket
-from threading import Lock
+from threading import RLock
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final, TypeVar, Unpack, overload
 from wsgiref import simple_server
 from wsgiref.headers import Headers
@@ -83,10 +84,9 @@ def upgrade(
 
 
 def _handler_of(environ: Environ) -> WebSocketWSGIHandler:
-    try:
-        handler: WebSocketWSGIHandler = environ[KEY]
-    except KeyError:
-        raise TypeError("environ: not of a WSGIServer here, or upgraded already") from None
+    handler = environ.get(KEY)
+    if not isinstance(handler, WebSocketWSGIHandler):
+        raise TypeError("environ: not of a WSGIServer here, or upgraded already")
     return handler
 
 
@@ -109,14 +109,13 @@ class WebSocketWSGIApplication(UpgradingApplication[ThreadedWebSocket]):
 
     def _begin(
         self,
-        upgradable: Any,
+        upgradable: WebSocketWSGIHandler,
         start_response: Any,
         make: type[ThreadedWebSocket],
         request: Request,
         accepted: Accepted,
     ) -> ThreadedWebSocket:
-        connection: ThreadedWebSocket = upgradable.open(make, self._upgrader, request, accepted)
-        return connection
+        return upgradable.open(make, self._upgrader, request, accepted)
 
     def _serve(self, upgradable: Any, connection: ThreadedWebSocket) -> None:
         if self._callbacks:
@@ -131,14 +130,16 @@ class WebSocketWSGIHandler(simple_server.ServerHandler):
     request_handler: WebSocketWSGIRequestHandler
     server: WSGIServer
     _connection: ThreadedWebSocket | None = None
-    _error: Exception | None = None  # what the view failed with
+    _error: BaseException | None = None  # what the view failed with
     _answered = False  # all is said that HTTP says
 
     def run(self, application: Any) -> None:
         """Run the application; a connection that it opened is closed then, or in other hands."""
-        super().run(partial(self._noting, application))
-        if self._connection is not None and self.server.take_from_view(self._connection):
-            finish(self._connection, self._error)
+        try:
+            super().run(partial(self._noting, application))
+        finally:
+            if self._connection is not None and self.server.take_from_view(self._connection):
+                finish(self._connection, self._error)
 
     def finish_response(self) -> None:
         """Send what the application has returned; after an upgrade it goes nowhere."""
@@ -147,7 +148,7 @@ class WebSocketWSGIHandler(simple_server.ServerHandler):
     def _noting(self, call: Callable[..., Any], *args: Any) -> Any:
         try:
             return call(*args)
-        except Exception as error:  # some of which wsgiref passes over: those of lost streams
+        except BaseException as error:  # some of which wsgiref passes over: those of lost streams
             self._error = error
             raise
 
@@ -159,12 +160,12 @@ class WebSocketWSGIHandler(simple_server.ServerHandler):
     @property
     def head(self) -> bytes:
         """The head of the request. See IUpgradable."""
-        handler = self.request_handler
-        lines = (f"{name}: {value}" for name, value in handler.headers.items())
-        return "\r\n".join([handler.requestline, *lines]).encode("latin-1")
+        return self.request_handler.head
 
     def open(self, make: type[W], upgrader: Upgrader, request: Request, accepted: Accepted) -> W:
         """Send the 101 and return the connection; nothing that follows is HTTP."""
+        if self._connection is not None:  # by an environ that some middleware has copied
+            raise TypeError("environ: the request was upgraded already")
         sock = self.request_handler.connection
         sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         transport = SocketTransport(sock)
@@ -214,9 +215,11 @@ class WebSocketWSGIRequestHandler(simple_server.WSGIRequestHandler):
     Attributes:
         timeout: how many seconds a client may say or take nothing, until it is a WebSocket.
         wsgi_handler: the class that runs the application.
+        head: the head of the request that was read.
     """
 
     timeout = 10.0
+    head = b""  # as it came; the standard library's parser forgives what has to be refused
     server: WSGIServer
     wsgi_handler: ClassVar[Any] = WebSocketWSGIHandler
 
@@ -246,10 +249,24 @@ class WebSocketWSGIRequestHandler(simple_server.WSGIRequestHandler):
     def _read_request(self) -> bool:
         self.raw_requestline = self.rfile.readline(LONGEST_LINE + 1)
         if len(self.raw_requestline) <= LONGEST_LINE:
-            return self.parse_request()
+            return self._parse()
         self.requestline = self.request_version = self.command = ""
         self.send_error(414)
         return False
+
+    def _parse(self) -> bool:
+        stream, lines = self.rfile, [self.raw_requestline]
+
+        def read_and_keep(limit: int) -> bytes:
+            lines.append(stream.readline(limit))
+            return lines[-1]
+
+        self.rfile = SimpleNamespace(readline=read_and_keep)  # type: ignore[assignment]
+        try:
+            return self.parse_request()
+        finally:
+            self.rfile = stream
+            self.head = b"".join(lines).removesuffix(b"\r\n\r\n")
 
 
 class WSGIServer(ThreadingMixIn, simple_server.WSGIServer):
@@ -270,7 +287,7 @@ class WSGIServer(ThreadingMixIn, simple_server.WSGIServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.manager: WebSocketManager | None = None
-        self._lock = Lock()  # of all of these
+        self._lock = RLock()  # of all of these
         self._upgraded: set[Any] = set()  # sockets whose requests have not ended
         self._in_views: set[ThreadedWebSocket] = set()  # which the threads of requests close
         self._closing = False
@@ -279,19 +296,16 @@ class WSGIServer(ThreadingMixIn, simple_server.WSGIServer):
     def initialize_websockets_manager(self) -> None:
         """Start the manager, unless that was done; the first connection that needs it does so."""
         with self._lock:
-            self._manage()
-
-    def _manage(self) -> WebSocketManager:
-        if self.manager is None:
-            self.manager = WebSocketManager()
-            self.manager.start()
-        return self.manager
+            if self.manager is None:
+                self.manager = WebSocketManager()
+                self.manager.start()
 
     def link_websocket_to_server(self, ws: ThreadedWebSocket) -> None:
         """Have the manager run the callbacks of *ws* from now on; returns at once."""
         with self._lock:
             if not self._closing:
-                self._manage().add(ws)
+                self.initialize_websockets_manager()
+                self.manager.add(ws)  # type: ignore[union-attr]
                 self._in_views.discard(ws)
 
     def server_close(self) -> None:
@@ -307,10 +321,7 @@ class WSGIServer(ThreadingMixIn, simple_server.WSGIServer):
         for ws in in_views:
             ws.begin_close(GOING_AWAY)
         if self.manager is not None:
-            self.manager.close_all(GOING_AWAY)
-            self.manager.join(self.drain_timeout)
-            self.manager.stop()
-            self.manager.join(self.drain_timeout)
+            self.manager.drain(self.drain_timeout)
         for ws in in_views:
             ws.close()
 

@@ -70,7 +70,7 @@ class SocketTransport:
 
     Whoever calls a method is in *monitor*: `with transport.monitor: transport.read(None)`. One
     thread may read while another one writes. What post() cannot send at once a thread of its own
-    sends on, which lives until that has left.
+    sends on, which lives until that has left; where none can be started, the stream is dropped.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -210,8 +210,14 @@ class SocketTransport:
     def _send_by_itself(self) -> None:
         """Have a thread send what is kept; a reader asleep in poll() could not be told to."""
         if self._unsent and not self._sending:
-            threading.Thread(target=self._send_alone, name="geventws send", daemon=True).start()
-            self._sending = True
+            thread = threading.Thread(target=self._send_alone, name="geventws send", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there is none to be had, and what is kept would never leave
+                self.error = ConnectionAbortedError("no thread could be started to send")
+                self.close()
+            else:
+                self._sending = True
 
     def _send_alone(self) -> None:
         with self.monitor:

@@ -19,6 +19,7 @@ from tests.threads import (
     end_and_peer,
     ends,
     joined_threads,
+    no_more_threads,
     post,
     read,
     read_all,
@@ -36,6 +37,18 @@ def threads() -> Iterator[Threads]:
 
 
 # Writing
+
+
+@each_kind
+def test_post_drops_the_stream_where_no_thread_can_send_what_is_left(kind: Kind) -> None:
+    with end_and_peer(kind) as (transport, _):
+        with no_more_threads():
+            post(transport, BIG)
+        assert transport.closed
+        assert transport.unsent() == 0
+        with pytest.raises(ConnectionResetError) as raised:
+            write(transport, b"more")
+        assert "no thread could be started to send" in str(raised.value.__cause__)
 
 
 @each_kind

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
-from threading import Thread
+from threading import Thread, stack_size
 from typing import Any, TypeVar
 
 import pytest
@@ -56,6 +56,16 @@ class Threads:
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a thread does not end"
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """See to it that the system has no thread to give: none with a stack that large."""
+    before = stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        stack_size(before)
 
 
 @contextmanager

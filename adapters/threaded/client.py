@@ -132,7 +132,8 @@ class WebSocketClient:
         """Connect, and start the thread that runs the callbacks, opened() first.
 
         Raises:
-            RuntimeError: the client is connected, or its closed() has not returned.
+            RuntimeError: the client is connected, or its closed() has not returned; or there is no
+                thread to be had.
         """
         if self._thread is not None and self._thread.is_alive():
             raise RuntimeError("the client is connected already")
@@ -140,7 +141,12 @@ class WebSocketClient:
         ws.client = self
         self.connection = ws
         self._thread = Thread(target=_run, args=[ws], name="WebSocketClient", daemon=self.daemon)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            ws.drop()
+            raise
 
     def run_forever(self) -> None:
         """Wait until the connection is over and closed() has returned."""

@@ -22,6 +22,7 @@ from geventws.adapters.threaded.workers import Workers
 from geventws.core.codes import GOING_AWAY
 
 STOPPED: Final = "the manager has stopped"
+BEGUN: Final = "the manager was started before"
 
 logger = logging.getLogger("geventws")
 
@@ -48,7 +49,7 @@ class Driver:
         self._workers = Workers(workers)
         self._lot = Lot(self.lock, self._workers, self._calendar, self._arm, self._leave)
         # running
-        self._thread = threading.Thread(target=self.run, name="WebSocketManager", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="WebSocketManager", daemon=True)
         self._begun = False
         self._stopping = False
         self._ended = threading.Event()
@@ -66,9 +67,10 @@ class Driver:
     # The thread
 
     def start(self) -> None:
-        """Have a daemon thread run(); RuntimeError where there was one already."""
-        self._thread.start()
-        self._begun = True
+        """Have a daemon thread run(); RuntimeError where that, or run(), was called before."""
+        if not self._begin():
+            raise RuntimeError(BEGUN)
+        self._launch()
 
     def is_alive(self) -> bool:
         """Return whether run() is at work."""
@@ -78,14 +80,34 @@ class Driver:
         """Have run() drop every connection and return."""
         with self.lock:
             self._stopping = True
-            begun, self._begun = self._begun, True
-        if not begun:  # there may be connections all the same
-            self._thread.start()
+        if self._begin():  # there may be connections all the same
+            self._launch()
         self._ring()
 
     def run(self) -> None:
-        """Wait for what comes and have the callbacks run, until stop() is called."""
-        self._begun = True
+        """Wait for what comes and have the callbacks run, until stop() is called.
+
+        Returns at once where it was; RuntimeError where the driver was started before.
+        """
+        if self._begin():
+            self._run()
+        elif not self._stopping:
+            raise RuntimeError(BEGUN)
+
+    def _begin(self) -> bool:
+        """Take note that somebody is about to run; return whether nobody was before."""
+        with self.lock:
+            begun, self._begun = self._begun, True
+        return not begun
+
+    def _launch(self) -> None:
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no thread to give; later it may
+            self._begun = False
+            raise
+
+    def _run(self) -> None:
         try:
             while not self._stopping:
                 self._turn()
@@ -114,6 +136,7 @@ class Driver:
         for fd in self._poller.poll(SLOT if anybody else None):
             self._heed(fd)
         self._let_go()
+        self._workers.hire()
         for ws in self._calendar.due(monotonic()):
             self._look_after(ws)
 

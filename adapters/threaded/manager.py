@@ -79,12 +79,17 @@ class WebSocketManager:
         """Start the thread, a daemon.
 
         Raises:
-            RuntimeError: it was started before.
+            RuntimeError: it was started before, or run() was called; or there is no thread to be
+                had, and later it may be started.
         """
         self._driver.start()
 
     def run(self) -> None:
-        """Wait for what comes and have the callbacks run, until stop() is called."""
+        """Wait for what comes and have the callbacks run, until stop() is called.
+
+        Raises:
+            RuntimeError: the manager was started before, and not stopped.
+        """
         self._driver.run()
 
     def is_alive(self) -> bool:
@@ -105,6 +110,18 @@ class WebSocketManager:
         Returns False when *timeout* seconds are up before that.
         """
         return self._driver.join(None if timeout is None else seconds(timeout))
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Close every connection with 1001, wait for the last, then stop() and wait for the end.
+
+        Waits at most *timeout* seconds for the peers, then drops whoever is left and waits as long
+        again for callbacks and the thread. None is without limit. Not to be called by a callback.
+        Returns whether all of that was done in time.
+        """
+        self.close_all(GOING_AWAY)
+        in_time = self.join(timeout)
+        self.stop()
+        return self.join(timeout) and in_time
 
     # Members
 

@@ -60,11 +60,16 @@ class Parking:
 
     def attend(self, now: float) -> float | None:
         """Do what a caretaker does; return the seconds until the next time, None at the end."""
-        with self.connection._transport.monitor:
-            if self.busy and self.present:  # its worker is in a callback, or yet to come
-                self.connection.park(None)
-            seconds = self.connection.attend(now)
-            return SLOT if self.busy and seconds is not None else seconds
+        ws = self.connection
+        with ws._transport.monitor:
+            # a worker is in a callback, or yet to come
+            occupied = self.present and (self.busy or ws._delivering)
+            if occupied:
+                ws.park(None)
+            seconds = ws.attend(now)
+            if occupied and not self.busy:  # the worker is another manager's, and nudges at the end
+                ws.park(self)
+            return SLOT if occupied and seconds is not None else seconds
 
     def let_go(self) -> None:
         """Give the descriptor back."""
@@ -98,7 +103,7 @@ class Parking:
         transport = self.connection._transport
         with self._lot.lock:
             over = self._told and transport.closed
-            if self.present and not over and (self._again or transport.pending()):
+            if self.present and not over and self._has_more():
                 self._lot.workers.run(self)
                 return
             self.busy = False
@@ -107,10 +112,15 @@ class Parking:
             else:
                 self._wait()
 
+    def _has_more(self) -> bool:
+        ws = self.connection
+        return not ws._delivering and (self._again or ws._transport.pending())
+
     def _wait(self) -> None:
         ws = self.connection
         if not self._told:
             ws.park(self)
-        # where another thread reads, it will nudge; and an end would be readable for ever
-        if not ws._reading and not (self._told and ws._protocol.eof):
+        # another thread that reads or delivers will nudge; and an end would be readable for ever
+        occupied = ws._reading or ws._delivering
+        if not occupied and not (self._told and ws._protocol.eof):
             self._lot.arm(self.fd)

@@ -33,7 +33,7 @@ def _inside(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 class ThreadedWebSocket(WebSocket):
     """A WebSocket whose methods any thread may call; each does what it does for greenlets."""
 
-    __slots__ = ()
+    __slots__ = ("_delivering",)
 
     receive = _inside(WebSocket.receive)
     ping = _inside(WebSocket.ping)
@@ -41,24 +41,30 @@ class ThreadedWebSocket(WebSocket):
     drop = _inside(WebSocket.drop)
     follow = _inside(WebSocket.follow)
     unfollow = _inside(WebSocket.unfollow)
-    deliver = _inside(WebSocket.deliver)
-    read_and_deliver = _inside(WebSocket.read_and_deliver)
     attend = _inside(WebSocket.attend)
     offer = _inside(WebSocket.offer)
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
+        self._delivering = False  # some thread does: callbacks are called one at a time
 
     @_inside
     def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         """Send a close frame without waiting for the peer's. See WebSocket.
 
         A thread that is asleep in run() or receive() has no deadline for that, so where no manager
-        looks after the connection, a timer ends it when close_timeout is up.
+        looks after the connection, a timer ends it when close_timeout is up; at once where there is
+        no thread to be had for that.
         """
         super().begin_close(code, reason)
         if self._reading and self._caretaker is None:
             timer = Timer(self._options.close_timeout, lambda: self.attend(monotonic()))
             timer.daemon = True
             self.follow(lambda _: timer.cancel())
-            timer.start()
+            try:
+                timer.start()
+            except RuntimeError:
+                self.drop()
 
     @_inside
     def wait_for_room(self, slow: SlowPeers) -> None:
@@ -70,8 +76,32 @@ class ThreadedWebSocket(WebSocket):
     @_inside
     def run(self) -> None:
         """Wait for what comes and call the callbacks, until the connection is over and closed."""
-        super().run()
+        while self.deliver():
+            if self._delivering:
+                self._wait_to_be_told(None)
+            else:
+                self._more(None, False)
         self._hang_up()
+
+    @_inside
+    def read_and_deliver(self) -> bool:
+        """Take the bytes that are here and deliver(), unless another thread is at that."""
+        return self._delivering or super().read_and_deliver()
+
+    @_inside
+    def deliver(self) -> bool:
+        """Call the callbacks for what has arrived; return whether more can come.
+
+        Where another thread is at that, it returns True at once; the other one will tell.
+        """
+        if self._delivering:
+            return True
+        self._delivering = True
+        try:
+            return super().deliver()
+        finally:
+            self._delivering = False
+            self._tell()
 
     def receive_pieces(self) -> Iterator[str | bytes]:
         """Yield the next message as it arrives. See WebSocket."""

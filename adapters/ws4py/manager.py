@@ -197,6 +197,16 @@ class WebSocketManager:
             self._inner.remove(ws._driver)
             ws._driver.polled = False
 
+    def drain(self, timeout: float | None = None) -> bool:
+        """Have every websocket close(), wait for the last, then stop() and wait for the thread.
+
+        Each of both waits takes at most *timeout* seconds. Returns whether all was done in time.
+        """
+        self.close_all()
+        in_time = self._inner.join(timeout)
+        self.stop()
+        return self._inner.join(timeout) and in_time
+
     def close_all(self, code: int = GOING_AWAY, message: str = SHUTTING_DOWN) -> None:
         """Have every websocket close(); waits for none of them."""
         logger.info("Closing all websockets with [%d] %r", code, message)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import cherrypy
@@ -78,6 +80,23 @@ class Pages:
         raise cherrypy.HTTPError(404)
 
     @cherrypy.expose  # type: ignore[untyped-decorator]
+    def hooked(self) -> None:
+        """Have a hook fail when the 101 is agreed on."""
+        cherrypy.request.hooks.attach("before_finalize", fail, priority=99)
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
+    def generated(self) -> Iterator[bytes]:
+        """Fail while the body is fetched, which is no text and therefore fetched late."""
+        cherrypy.response.headers["Content-Type"] = "application/octet-stream"
+        return (fail() for _ in range(1))
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
+    def unfinished(self) -> None:
+        """Begin a message that cannot be finished."""
+        with suppress(RuntimeError):
+            cherrypy.request.ws_handler.send(part or fail() for part in ("begun", None))
+
+    @cherrypy.expose  # type: ignore[untyped-decorator]
     def dropped(self) -> None:
         """Drop the connection that is to be."""
         cherrypy.request.ws_handler.drop()
@@ -108,6 +127,11 @@ class Pages:
         cherrypy.request.ws_handler.receive()
 
 
+def fail() -> Any:
+    """Fail."""
+    raise RuntimeError("so it goes")
+
+
 def _socket(handler_cls: Any, **more: Any) -> dict[str, Any]:
     config = {"on": True, "handler_cls": handler_cls, **more}
     return {f"tools.websocket.{name}": value for name, value in config.items()}
@@ -119,6 +143,9 @@ CONFIG: dict[str, dict[str, Any]] = {
     "/chat": _socket(Chat),
     "/known": _socket(Known, protocols=["b", "a"]),
     "/refused": _socket(Chat),
+    "/hooked": _socket(Chat),
+    "/generated": _socket(Chat),
+    "/unfinished": _socket(Chat, close_timeout=600.0),
     "/dropped": _socket(Chat),
     "/receives": _socket(Chat),
     "/slow": _socket(Chat),
@@ -136,6 +163,7 @@ CONFIG: dict[str, dict[str, Any]] = {
 }
 
 plugin: Any = WebSocketPlugin(cherrypy.engine)
+plugin.drain_timeout = 600.0  # longer than any test waits for the end
 
 
 def main(chain: str, key: str) -> None:

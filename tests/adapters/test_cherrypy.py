@@ -233,10 +233,15 @@ def test_application_may_answer_anything(app: App) -> None:
     assert rejected.headers["Location"] == "/"
 
 
-def test_refused_request_leaves_the_stream_to_http(app: App) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"), [("refused", 404), ("hooked", 500), ("generated", 500)]
+)
+def test_request_that_is_answered_otherwise_leaves_the_stream_to_http(
+    app: App, path: str, status: int
+) -> None:
     with app.peer() as peer:
-        peer.send(head("GET /refused HTTP/1.1"), b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert peer.read_response().status == 404
+        peer.send(head(f"GET /{path} HTTP/1.1"), b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert peer.read_response().status == status
         assert peer.read_response().body == b"a page"
 
 
@@ -244,6 +249,12 @@ def test_page_handler_may_drop_the_connection(app: App) -> None:
     with app.peer() as peer:
         peer.upgrade("GET /dropped HTTP/1.1")
         assert peer.read_to_end() == b""
+
+
+def test_connection_that_failed_in_the_page_handler_ends_tcp_at_once(app: App) -> None:
+    with app.peer() as peer:
+        peer.upgrade("GET /unfinished HTTP/1.1")
+        assert peer.read_to_end().endswith(b"\x03\xf3the message could not be finished")
 
 
 def test_connection_is_dropped_whose_client_went_before_the_101(app: App) -> None:
@@ -276,11 +287,12 @@ def test_server_that_no_plugin_prepared_is_refused(caplog: Any) -> None:
 
 def test_plugin_waits_for_a_callback_no_longer_than_drain_timeout() -> None:
     begun, go_on = Event(), Event()
+    late: list[bool] = []  # whether somebody waited until this was over
 
     class Stuck(ThreadedWebSocket):
         def closed(self, code: int, reason: str) -> None:
             begun.set()
-            go_on.wait(PATIENCE)
+            late.append(go_on.wait(PATIENCE))
 
     plugin = WebSocketPlugin(Bus())
     plugin.drain_timeout = 0.1
@@ -291,6 +303,7 @@ def test_plugin_waits_for_a_callback_no_longer_than_drain_timeout() -> None:
         plugin.handle(connect(uri(server), handler=Stuck))
         plugin.stop()
         assert begun.wait(PATIENCE)
+        assert not late
         go_on.set()
         assert manager.join(PATIENCE)
 

@@ -118,6 +118,25 @@ def test_wrong_request_is_answered_as_such(application: Any) -> None:
             assert peer.read_to_end() == b""
 
 
+@pytest.mark.parametrize("application", [WebSocketWSGIApplication(handler=echo), echo_view])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "garbage\r\nOrigin: http://evil.example",
+        "Origin : http://evil.example",
+        "X: a\rOrigin: http://evil.example",
+        "X: a\nOrigin: http://evil.example",
+        "X: a\r\n Origin: http://evil.example",
+        "garbage\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
+    ],
+)
+def test_head_is_judged_as_it_came_and_not_as_email_reads_it(application: Any, lines: str) -> None:
+    with serving(application) as server, RawPeer.to(server.server_address) as peer:
+        peer.send(head(Host=f"example.org\r\n{lines}"))
+        assert peer.read_response().status == 400
+        assert peer.read_to_end() == b""
+
+
 def test_pages_work_beside() -> None:
     with serving(page_and_echo) as server:
         with connect(uri(server, "/ws")) as ws:
@@ -199,19 +218,22 @@ def test_view_may_hand_its_connection_to_the_server() -> None:
 # Wrong uses
 
 
-def test_request_is_upgraded_once() -> None:
+@pytest.mark.parametrize("copies", [dict, lambda environ: environ], ids=["copied", "same"])
+def test_request_is_upgraded_once(copies: Any) -> None:
     errors: list[Exception] = []
 
     def twice(environ: Any, start_response: Any) -> list[bytes]:
-        upgrade(environ, start_response)
+        seen = copies(environ)  # as middleware may
+        upgrade(seen, start_response)
         try:
-            upgrade(environ, start_response)
+            upgrade(seen, start_response)
         except TypeError as error:
             errors.append(error)
         return []
 
     with serving(twice) as server, connect(uri(server)) as ws:
         assert list(ws) == []
+        assert ws.close_code == 1000  # and no second 101 came
     assert "upgraded already" in str(errors[0])
 
 

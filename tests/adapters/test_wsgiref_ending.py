@@ -16,9 +16,13 @@ from tests.rawpeer import CLOSE, RawPeer, head
 from tests.threads import PATIENCE, joined_threads
 
 
-@pytest.mark.parametrize("fails", [RuntimeError("so it goes"), BrokenPipeError("a pipe's")])
+@pytest.mark.parametrize(
+    "fails", [RuntimeError("so it goes"), BrokenPipeError("a pipe's"), SystemExit("no exception")]
+)
 @pytest.mark.parametrize("late", [False, True])
-def test_view_that_fails_closes_its_connection(fails: Exception, late: bool, caplog: Any) -> None:
+def test_view_that_fails_closes_its_connection(
+    fails: BaseException, late: bool, caplog: Any
+) -> None:
     def fail(environ: Any, start_response: Any) -> Any:
         upgrade(environ, start_response)
         if late:
@@ -27,6 +31,25 @@ def test_view_that_fails_closes_its_connection(fails: Exception, late: bool, cap
 
     with (
         serving(fail) as server,
+        connect(uri(server)) as ws,
+        pytest.raises(ConnectionClosed) as raised,
+    ):
+        ws.receive(PATIENCE)
+    assert (raised.value.code, raised.value.reason) == (1011, "the application failed")
+    assert "the handler failed" in caplog.text
+
+
+def test_view_whose_result_fails_to_close_closes_its_connection(caplog: Any) -> None:
+    class Result(list[bytes]):
+        def close(self) -> None:
+            raise RuntimeError("so it goes")
+
+    def leave(environ: Any, start_response: Any) -> Result:
+        upgrade(environ, start_response)
+        return Result()
+
+    with (
+        serving(leave) as server,
         connect(uri(server)) as ws,
         pytest.raises(ConnectionClosed) as raised,
     ):
@@ -102,20 +125,26 @@ def test_connection_that_opens_after_server_close_is_closed(hands_over: bool) ->
 
 def test_peer_that_does_not_answer_holds_server_close_no_longer_than_close_timeout() -> None:
     application = WebSocketWSGIApplication(handler_cls=EchoWebSocket, close_timeout=0.1)
-    with serving(application) as server, RawPeer.to(server.server_address) as peer:
+    with (
+        serving(application) as server,
+        RawPeer.to(server.server_address) as peer,
+        joined_threads() as threads,
+    ):
+        server.drain_timeout = 600.0
         peer.upgrade()
         join(request_threads())
-        server.server_close()
+        threads.start(server.server_close).result(PATIENCE)
         assert peer.read_frame()[0] == CLOSE
 
 
 def test_stuck_callback_holds_server_close_no_longer_than_drain_timeout() -> None:
     begun, go_on = Event(), Event()
+    late: list[bool] = []  # whether somebody waited until this was over
 
     class Stuck(ThreadedWebSocket):
         def closed(self, code: int, reason: str) -> None:
             begun.set()
-            go_on.wait(PATIENCE)
+            late.append(go_on.wait(PATIENCE))
 
     application = WebSocketWSGIApplication(handler_cls=Stuck)
     with serving(application) as server, connect(uri(server)) as ws:
@@ -124,4 +153,5 @@ def test_stuck_callback_holds_server_close_no_longer_than_drain_timeout() -> Non
         ws.begin_close()
         server.server_close()
         assert begun.wait(PATIENCE)
+        assert not late
         go_on.set()

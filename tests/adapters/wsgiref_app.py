@@ -86,7 +86,7 @@ def echo_by_callbacks(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-def throw(error: Exception) -> bytes:
+def throw(error: BaseException) -> bytes:
     """Raise *error*."""
     raise error
 

@@ -25,7 +25,7 @@ from geventws.core.errors import ConnectionClosed
 from geventws.interfaces import IManager
 from tests.adapters.threaded.kqueue import stand_in
 from tests.adapters.threaded.managers import Noting, managed
-from tests.threads import LOCAL, PATIENCE, contexts, joined_threads, serving, uri
+from tests.threads import LOCAL, PATIENCE, contexts, joined_threads, no_more_threads, serving, uri
 
 
 @pytest.fixture
@@ -297,6 +297,61 @@ def test_manager_runs_in_a_thread_of_the_application(url: str) -> None:
         assert ws.next() == "opened"
         manager.stop()
         assert manager.join(PATIENCE)
+
+
+def test_manager_refuses_to_start_while_it_runs_elsewhere() -> None:
+    manager = WebSocketManager()
+    with joined_threads() as threads:
+        running = threads.start(manager.run)
+        try:
+            while not manager.is_alive():
+                pass
+            for begin in (manager.start, manager.run):
+                with pytest.raises(RuntimeError, match="the manager was started before"):
+                    begin()
+        finally:
+            manager.stop()
+        assert manager.join(PATIENCE)
+        running.result(PATIENCE)
+    manager.run()  # it has stopped, so there is nothing to wait for
+
+
+def test_manager_that_found_no_thread_may_be_started_later() -> None:
+    manager = WebSocketManager()
+    with no_more_threads(), pytest.raises(RuntimeError, match="thread"):
+        manager.start()
+    assert not manager.is_alive()
+    manager.start()
+    assert manager.is_alive()
+    assert manager.drain(PATIENCE)
+
+
+def test_manager_is_drained_of_all_its_connections(url: str) -> None:
+    manager = WebSocketManager()
+    manager.start()
+    connections = [connect(url, handler=Noting) for _ in range(3)]
+    for ws in connections:
+        manager.add(ws)
+        assert ws.next() == "opened"
+    assert manager.drain(PATIENCE)
+    assert not manager.is_alive()
+    assert [ws.next() for ws in connections] == [(1001, "")] * 3
+
+
+def test_manager_drops_whom_it_cannot_drain_in_time() -> None:
+    go_on = Event()
+    manager = WebSocketManager()
+    with serving(lambda ws: go_on.wait(PATIENCE)) as server:  # nobody answers the close frame
+        try:
+            manager.start()
+            ws = connect(uri(server), handler=Noting)
+            manager.add(ws)
+            assert ws.next() == "opened"
+            assert not manager.drain(0.05)
+            assert ws.next() == (1006, "the manager has stopped")
+            assert manager.join(PATIENCE)
+        finally:
+            go_on.set()
 
 
 def test_server_of_a_manager_keeps_no_thread_for_a_connection() -> None:

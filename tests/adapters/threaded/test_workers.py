@@ -2,21 +2,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Barrier, Event, get_ident
 
 import pytest
 
 from geventws.adapters.threaded.workers import Workers
-from tests.threads import PATIENCE
+from tests.threads import PATIENCE, no_more_threads
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[Workers]:
+    """Give workers that end."""
+    made = Workers(count)
+    try:
+        yield made
+    finally:
+        made.end()
+        assert made.join(PATIENCE)
 
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    made = Workers(3)
-    yield made
-    made.end()
-    assert made.join(PATIENCE)
+    with at_most(3) as made:
+        yield made
+
+
+@pytest.fixture
+def many_workers() -> Iterator[Workers]:
+    with at_most(50) as made:
+        yield made
 
 
 def test_workers_run_what_they_are_given(workers: Workers) -> None:
@@ -46,13 +62,46 @@ def test_workers_run_jobs_at_once_up_to_their_limit(workers: Workers) -> None:
     assert begun.get(timeout=PATIENCE) in first
 
 
-def test_workers_keep_their_threads_for_the_next_job(workers: Workers) -> None:
-    threads: SimpleQueue[int] = SimpleQueue()
-    seen = set()
+def test_workers_keep_their_threads_for_the_next_job(many_workers: Workers) -> None:
+    threads: SimpleQueue[threading.Thread] = SimpleQueue()
+    seen = set()  # of threads, not of their numbers, which are used again
     for _ in range(100):
-        workers.run(lambda: threads.put(get_ident()))
+        many_workers.run(lambda: threads.put(threading.current_thread()))
         seen.add(threads.get(timeout=PATIENCE))
-    assert len(seen) <= 3
+    assert len(seen) < 25  # where one is not back yet when the next job comes, there is another
+
+
+def test_workers_run_a_job_later_when_there_was_no_thread_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    workers = Workers(2)
+    done: SimpleQueue[int] = SimpleQueue()
+    with no_more_threads():
+        workers.run(lambda: done.put(1))
+        workers.run(lambda: done.put(2))
+        workers.hire()
+        assert done.empty()
+    assert len(caplog.records) == 1
+    assert "callbacks wait, for no worker could be started" in caplog.text
+    workers.hire()
+    assert {done.get(timeout=PATIENCE) for _ in range(2)} == {1, 2}
+    workers.end()
+    assert workers.join(PATIENCE)
+
+
+def test_workers_there_are_do_the_jobs_for_which_there_is_no_new_thread(workers: Workers) -> None:
+    begun, go_on, done = Event(), Event(), Event()
+
+    def job() -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    workers.run(job)
+    assert begun.wait(PATIENCE)
+    with no_more_threads():
+        workers.run(done.set)
+        go_on.set()
+        assert done.wait(PATIENCE)
 
 
 def test_workers_go_on_after_a_job_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
