@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import TypeVar
@@ -262,7 +263,8 @@ class Pushed(asyncio.Protocol):
         elif clean and self._side == Side.CLIENT:  # RFC 6455 7.1.1: the server closes TCP first
             return
         elif self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the peer is gone already, which the loop will notice too
+                self._transport.write_eof()
         else:
             self._transport.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from time import monotonic
@@ -134,6 +135,22 @@ async def test_pings_end_with_the_conversation() -> None:
         peer.writer.write_eof()
         await closing
         assert (await peer.until_end())[-1] == Raw(CLOSE, b"\x03\xe8")
+
+
+@looped
+async def test_conversation_ends_with_a_peer_that_is_gone_already() -> None:
+    with socket.create_server(LOCAL) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=near)
+    transport.pause_reading()  # so that nobody has noticed yet
+    far.close()  # it answers our close frame with a reset
+    violation = frame_to(Side.CLIENT, 3, b"")
+    ws = AsyncWebSocket(transport, QUIET, Side.CLIENT, Accepted(None, None, b""), violation)
+    assert (await closed(ws)).code == 1002
+    ws.drop()
+    await turns()
 
 
 # Sending
