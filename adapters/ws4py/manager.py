@@ -13,6 +13,7 @@ from typing import Any, Final
 from geventws.adapters import threaded
 from geventws.adapters.ws4py import format_addresses
 from geventws.adapters.ws4py.messaging import BinaryMessage, Message, decoded, encoded
+from geventws.adapters.ws4py.transports import ObjectTransport
 from geventws.adapters.ws4py.websocket import WebSocket
 from geventws.core.codes import GOING_AWAY
 
@@ -170,11 +171,14 @@ class WebSocketManager:
         """Call opened(), and run *websocket* from now on, unless it is here or over.
 
         Raises:
-            ValueError: it is not connected, or is in another manager.
+            ValueError: it is not connected, or is in another manager, or its sock is no socket,
+                which cannot be polled.
         """
         ws = _owner(websocket)
         if ws.driver is None:
             raise ValueError("websocket: not connected, or over")
+        if isinstance(ws.driver._transport, ObjectTransport):
+            raise ValueError("websocket: its sock is no socket, so it cannot be polled; use run()")
         if ws in self or ws.terminated:
             return
         logger.info("Managing websocket %s", format_addresses(ws))
@@ -211,7 +215,10 @@ class WebSocketManager:
         """Have every websocket close(); waits for none of them."""
         logger.info("Closing all websockets with [%d] %r", code, message)
         for ws in self:
-            ws.close(code, message)
+            try:
+                ws.close(code, message)
+            except Exception:  # an override's: the others are to be closed all the same
+                logger.exception("%r: close() failed", ws)
 
     def broadcast(self, message: Any, binary: bool = False) -> threaded.Result:
         """Send *message* to all; waits for none of them, and fails for none.

@@ -20,11 +20,13 @@ from geventws.adapters.ws4py.messaging import (
     PongControlMessage,
     TextMessage,
 )
-from geventws.core.codes import CLOSE, CONTINUATION, PING, TEXT
+from geventws.core.codes import CLOSE, CONTINUATION, PING, TEXT, sendable
 from geventws.core.errors import ProtocolError
 from geventws.core.frame import Frame, FrameReader, parse_close
 from geventws.core.message import MessageReader, fragment_limit
 from geventws.core.protocol import MAX_SIZE
+
+VALID_CLOSING_CODES = [code for code in range(1000, 3000) if sendable(code)]
 
 Receiver = Generator[int, bytes | bytearray | None, None]
 

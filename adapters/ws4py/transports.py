@@ -134,8 +134,10 @@ def transport_of(sock: Any) -> Any:
     Other kinds of sockets are registered with the modules that know them.
 
     Raises:
-        TypeError: it has no recv() and sendall().
+        TypeError: it has no recv() and sendall(), or is gevent's, which hub.py has to register.
     """
+    if type(sock).__module__.startswith("gevent."):  # threads' locks would stop its hub
+        raise TypeError("sock: a socket of gevent; import geventws.adapters.ws4py.hub first")
     if not callable(getattr(sock, "recv", None)) or not callable(getattr(sock, "sendall", None)):
         raise TypeError(f"sock: an object with recv() and sendall(), not {type(sock).__name__}")
     return ObjectTransport(sock)

@@ -26,7 +26,7 @@ from geventws.adapters.ws4py.messaging import (
 )
 from geventws.adapters.ws4py.streaming import Stream
 from geventws.adapters.ws4py.transports import READING_SIZE, transport_of
-from geventws.core.codes import ABNORMAL_CLOSURE, BINARY, NORMAL_CLOSURE, TEXT, Side
+from geventws.core.codes import ABNORMAL_CLOSURE, BINARY, NORMAL_CLOSURE, PING, PONG, TEXT, Side
 from geventws.core.errors import ConnectionClosed
 from geventws.core.frame import close_payload
 from geventws.core.handshake import Accepted
@@ -176,8 +176,10 @@ class WebSocket:
             driver.send(payload.data.decode() if payload.opcode == TEXT else payload.data)
         elif isinstance(payload, CloseControlMessage):
             self.close(payload.code, payload.reason)
-        else:
+        elif payload.opcode in (PING, PONG):
             driver.send_control(payload.opcode, payload.data)
+        else:
+            raise ValueError("payload: a continuation is no message; send an iterable instead")
 
     def ping(self, message: str | bytes) -> None:
         """Send a ping without waiting for its pong, which ponged() is called with.
@@ -188,7 +190,7 @@ class WebSocket:
         """
         self.send(PingControlMessage(message))
 
-    def close(self, code: int = NORMAL_CLOSURE, reason: str | bytes = "") -> None:
+    def close(self, code: int = NORMAL_CLOSURE, reason: str | bytes | None = "") -> None:
         """Send a close frame, once, and return without waiting for the peer's.
 
         Whoever runs the connection waits for that, at most close_timeout.
@@ -196,7 +198,7 @@ class WebSocket:
         Raises:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
-        text = reason if isinstance(reason, str) else reason.decode()
+        text = reason if isinstance(reason, str) else (reason or b"").decode()
         close_payload(code, text)  # raises before anything is done
         if not self._has_closed() and self.driver is not None:
             self._note_close()

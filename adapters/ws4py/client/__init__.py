@@ -104,9 +104,13 @@ class WebSocketBaseClient(WebSocket):
         """
         opening = self._opening()
         lines = opening.request().decode("latin-1").split("\r\n")[1:-2]
-        items = dict(line.split(": ", 1) for line in lines)
-        items["Sec-WebSocket-Key"] = opening.key
-        return [item for item in items.items() if item[0].lower() not in self.exclude_headers]
+        pairs = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        ours = {"Sec-WebSocket-Key": opening.key}
+        return [
+            (name, ours.get(name, value))
+            for name, value in pairs
+            if name.lower() not in self.exclude_headers
+        ]
 
     @property
     def handshake_request(self) -> bytes:
@@ -164,7 +168,11 @@ class WebSocketBaseClient(WebSocket):
             self.sock = None
             raise
         self.begin(transport, self._accepted, rest)
-        self.handshake_ok()
+        try:
+            self.handshake_ok()
+        except BaseException:
+            self.terminate()
+            raise
 
     def _check_response(self, head: bytes, rest: bytes) -> None:
         line, _, headers = head.partition(b"\r\n")

@@ -112,7 +112,8 @@ class WebSocketWSGIApplication:
         if environ.get(SOCKET) is None:
             raise TypeError("environ: no ws4py.socket, so this server lets go of none")
         protocols, extensions = names_of(answer)
-        websocket = self.make_websocket(environ[SOCKET], protocols, extensions, environ)
+        made = self.make_websocket(environ[SOCKET], protocols, extensions, environ)
+        websocket = environ.get(WEBSOCKET, made)  # an override may return none
         websocket.attach(switch.open(upgrader, request, answer))
         return []
 

@@ -157,7 +157,7 @@ def test_close_all_begins_to_close_every_one() -> None:
     closes: list[Any] = []
 
     class Hooked(Recorder):
-        def close(self, code: int = 1000, reason: str | bytes = "") -> None:
+        def close(self, code: int = 1000, reason: str | bytes | None = "") -> None:
             closes.append((code, reason))
             super().close(code, reason)
 
@@ -170,6 +170,36 @@ def test_close_all_begins_to_close_every_one() -> None:
         peer.close()
         gone(manager)
     assert closes == [(1001, "Server is shutting down")]
+
+
+def test_close_all_closes_the_others_where_one_close_fails(caplog: Any) -> None:
+    class Failing(Recorder):
+        def close(self, code: int = 1000, reason: str | bytes | None = "") -> None:
+            raise LookupError("so it goes")
+
+    with managing() as manager, added(manager, Failing) as (failing, peer):
+        with added(manager) as (_, other):
+            manager.close_all()
+            assert other.read_close() == (1001, "Server is shutting down")
+        peer.close()
+        ended(failing)
+    assert "close() failed" in caplog.text
+
+
+def test_object_that_is_no_socket_is_not_taken() -> None:
+    class Source:
+        def recv(self, size: int) -> bytes:
+            return b""
+
+        def sendall(self, data: bytes) -> None:
+            """Take it."""
+
+    with managing() as manager:
+        ws = Recorder(Source())
+        with pytest.raises(ValueError, match="no socket, so it cannot be polled"):
+            manager.add(ws)
+        assert ws.calls == []
+        ws.run()
 
 
 def test_stop_drops_who_is_still_here() -> None:

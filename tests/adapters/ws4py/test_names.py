@@ -153,6 +153,7 @@ OTHERS = {
         "OPCODE_CONTINUATION OPCODE_TEXT OPCODE_BINARY OPCODE_CLOSE OPCODE_PING OPCODE_PONG"
     ),
     "framing.Frame": "parser",
+    "streaming": "VALID_CLOSING_CODES",
     "streaming.Stream": "parser has_message has_messages message",
     "utf8validator.Utf8Validator": "UTF8VALIDATOR_DFA UTF8_ACCEPT UTF8_REJECT",
     "websocket": "DEFAULT_READING_SIZE",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -12,6 +14,7 @@ from zope.interface.verify import verifyObject
 from geventws.adapters.ws4py.transports import ObjectTransport, look_after, transport_of
 from geventws.interfaces import ITransport
 from geventws.sockets import SocketTransport
+from setup import ROOT
 from tests.threads import PATIENCE, Threads, joined_threads, read, write
 
 
@@ -63,6 +66,23 @@ def test_transport_fits_what_it_is_over() -> None:
     assert type(transport_of(Pipe())) is ObjectTransport
     with pytest.raises(TypeError, match="sock"):
         transport_of(object())
+
+
+def test_socket_of_gevent_needs_the_hub() -> None:
+    program = """
+from gevent import socket
+from geventws.adapters.ws4py.websocket import WebSocket
+near, far = socket.socketpair()
+try:
+    WebSocket(near).send("x")
+except TypeError as error:
+    print(error)
+near.close()
+far.close()
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert "import geventws.adapters.ws4py.hub first" in done.stdout, done.stderr
 
 
 def test_transport_keeps_its_contract() -> None:

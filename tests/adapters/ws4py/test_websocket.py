@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import pytest
 
 from geventws.adapters.ws4py.exc import StreamClosed
+from geventws.adapters.ws4py.framing import OPCODE_CONTINUATION
 from geventws.adapters.ws4py.messaging import (
     BinaryMessage,
     CloseControlMessage,
+    Message,
     PingControlMessage,
     PongControlMessage,
     TextMessage,
@@ -199,6 +201,17 @@ def test_close_returns_at_once_and_the_peers_answer_ends_it() -> None:
         assert ended(ws) == (4000, "yes")
         assert peer.read_to_end() == b""
     assert (ws.sock, ws.stream, ws.environ) == (None, None, None)
+
+
+def test_close_needs_no_reason() -> None:
+    with met() as (ws, peer):
+        ws.close(1000, None)
+        assert peer.read_close() == (1000, "")
+
+
+def test_continuation_is_no_message() -> None:
+    with met() as (ws, _), pytest.raises(ValueError, match="a continuation is no message"):
+        ws.send(Message(OPCODE_CONTINUATION, b"x"))
 
 
 def test_close_is_sent_once() -> None:

@@ -4,8 +4,9 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ import trustme
 
 from geventws.adapters.ws4py.client import WebSocketBaseClient, context_of
 from geventws.adapters.ws4py.exc import HandshakeError, StreamClosed
+from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Response
 from geventws.options import Options
 from tests.adapters.ws4py.scene import Records, ended
@@ -49,6 +51,31 @@ def answering(answer: Any) -> Iterator[tuple[str, list[bytes]]]:
 
 
 # What is asked for
+
+
+def test_headers_given_twice_are_sent_twice() -> None:
+    given = [("X-Seen", "one"), ("X-Seen", "two")]
+    client = WebSocketBaseClient("ws://example.org/", headers=given)
+    assert [item for item in client.handshake_headers if item[0] == "X-Seen"] == given
+
+
+def test_client_whose_handshake_ok_fails_is_not_connected() -> None:
+    class Failing(Client):
+        def handshake_ok(self) -> None:
+            raise LookupError("so it goes")
+
+    over = Event()
+
+    def wait_for_the_end(ws: Any) -> None:
+        with suppress(ConnectionClosed):
+            ws.receive(PATIENCE)
+        over.set()
+
+    with serving(wait_for_the_end) as server:
+        client = Failing(uri(server))
+        with pytest.raises(LookupError):
+            client.connect()
+        assert over.wait(PATIENCE)
 
 
 def test_url_says_where_to_and_what_to_ask() -> None:

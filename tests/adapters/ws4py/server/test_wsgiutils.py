@@ -121,6 +121,17 @@ def test_make_websocket_can_be_overridden() -> None:
         assert server.websocket.name == "/ws"
 
 
+def test_make_websocket_may_return_nothing() -> None:
+    class Silent(WebSocketWSGIApplication):
+        def make_websocket(self, sock: Any, protocols: Any, extensions: Any, environ: Any) -> Any:
+            super().make_websocket(sock, protocols, extensions, environ)
+
+    near, far = socket.socketpair()
+    with near, far:
+        server = Server(Silent(handler_cls=Echo), **{"ws4py.socket": near})
+        assert isinstance(server.websocket, Echo)
+
+
 def test_server_that_gives_no_socket_is_told_so() -> None:
     with pytest.raises(TypeError, match=r"ws4py\.socket"):
         Server(WebSocketWSGIApplication())
