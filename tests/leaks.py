@@ -49,7 +49,8 @@ def _is_within(now: Census, before: Census) -> bool:
 
 
 def _greenlets() -> list[gevent.Greenlet[..., object]]:
-    found = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet)]
+    # by type(), for isinstance() asks a weak proxy, which raises where its object is gone
+    found = [each for each in gc.get_objects() if issubclass(type(each), gevent.Greenlet)]
     return [each for each in found if not each.dead and not _is_done(each)]
 
 
