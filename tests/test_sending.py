@@ -45,7 +45,7 @@ def net() -> Iterator[Net]:
 
 def events() -> int:
     gc.collect()
-    return sum(isinstance(each, Event) for each in gc.get_objects())
+    return sum(issubclass(type(each), Event) for each in gc.get_objects())
 
 
 def offer(ws: WebSocket, message: str, slow: SlowPeers = SLOW) -> int:
