@@ -49,7 +49,7 @@ class Driver:
         self._workers = Workers(workers)
         self._lot = Lot(self.lock, self._workers, self._calendar, self._arm, self._leave)
         # running
-        self._thread = threading.Thread(target=self._run, name="WebSocketManager", daemon=True)
+        self._thread = self._new_thread()
         self._begun = False
         self._stopping = False
         self._ended = threading.Event()
@@ -100,7 +100,12 @@ class Driver:
             begun, self._begun = self._begun, True
         return not begun
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="WebSocketManager", daemon=True)
+
     def _launch(self) -> None:
+        # one whose start has failed cannot be started again, from Python 3.13 on
+        self._thread = self._new_thread()
         try:
             self._thread.start()
         except RuntimeError:  # the system has no thread to give; later it may
