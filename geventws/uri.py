@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 from geventws.core.errors import InvalidURI
 
 PORTS: Final = {"ws": 80, "wss": 443}
+_SURROGATE: Final = "url: a lone surrogate, which UTF-8 has no bytes for"
 _BAD_HOST: Final = "url: no valid host and port (RFC 3986 3.2)"
 # RFC 3986 3.3 and 3.4, and the percent sign, which a caller has used for its own encoding
 _SAFE: Final = "/?!$&'()*+,;=:@-._~%"
@@ -88,7 +89,10 @@ def _tcp(parts: SplitResult, scheme: str) -> URI:
 
 def _unix(parts: SplitResult, scheme: str) -> URI:
     encoded, _, target = parts.path.partition(":")
-    path = unquote_to_bytes(encoded)
+    try:
+        path = unquote_to_bytes(os.fsencode(encoded))
+    except UnicodeEncodeError:
+        raise InvalidURI(_SURROGATE) from None
     if parts.netloc or not path.startswith(b"/") or b"\0" in path:
         raise InvalidURI("url: a unix socket's is ws+unix:///path/of/socket[:/path]")
     target = _target(target or "/", parts.query)
@@ -101,7 +105,7 @@ def _target(path: str, query: str) -> str:
     try:
         return quote(f"{path}?{query}" if query else path, safe=_SAFE)
     except UnicodeEncodeError:
-        raise InvalidURI("url: a lone surrogate, which UTF-8 has no bytes for") from None
+        raise InvalidURI(_SURROGATE) from None
 
 
 def _ascii(name: str) -> str:

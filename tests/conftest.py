@@ -10,10 +10,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from setup import COMPILED
 from tests.leaks import census, settle
 from tests.twins import is_stale, source, twin
+
+# A run says something about a change only when its examples are those of the run before; to look
+# for new ones: --hypothesis-profile=default.
+settings.register_profile(
+    "same",
+    derandomize=True,
+    deadline=None,  # of a busy machine they would say nothing
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same")
 
 
 def unexpected(wish: str, paths: Iterable[Path]) -> str:

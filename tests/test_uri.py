@@ -127,6 +127,7 @@ UNIX = "a unix socket's is"
         *[(uri, UNIX) for uri in ("ws+unix:", "ws+unix:a", "ws+unix://a/b", "ws+unix:///a%00b")],
         ("ws+unix:///a:b", "does not begin with a slash"),
         ("ws://a/\ud800", "lone surrogate"),
+        ("ws+unix:///\ud800", "lone surrogate"),
     ],
 )
 def test_uri_is_refused(uri: str, why: str) -> None:
