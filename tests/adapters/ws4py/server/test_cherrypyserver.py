@@ -78,11 +78,14 @@ def test_plain_request_for_a_websocket_is_answered_426(port: int) -> None:
 
 
 def test_broadcast_on_the_bus_reaches_every_websocket(port: int) -> None:
-    with visiting(port, "/chat") as one, visiting(port, "/chat") as two:
-        for peer in (two, one):
-            peer.send(frame(TEXT, b"hello"))
-            assert one.read_frame() == (TEXT, b"hello")
-            assert two.read_frame() == (TEXT, b"hello")
+    with visiting(port, "/chat") as one:
+        one.send(frame(TEXT, b"alone"))  # the plugin has a client a little later than its 101
+        assert one.read_frame() == (TEXT, b"alone")
+        with visiting(port, "/chat") as two:
+            for peer in (two, one):
+                peer.send(frame(TEXT, b"hello"))
+                assert one.read_frame() == (TEXT, b"hello")
+                assert two.read_frame() == (TEXT, b"hello")
 
 
 def test_engine_closes_every_websocket_when_it_stops() -> None:
