@@ -14,11 +14,11 @@ from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeaderItems
 from geventws.limits import Admission, Limits
-from geventws.opening import opening_to, read_request, read_response
+from geventws.opening import check_way, opening_to, read_request, read_response
 from geventws.options import OptionArguments, options_of
 from geventws.tasks import Handler, Tasks, ended
 from geventws.upgrader import UpgradeArguments, Upgrader
-from geventws.uri import URI, parse_uri
+from geventws.uri import parse_uri
 from geventws.wire import Wire, reach
 
 BACKLOG: Final = 1024
@@ -42,7 +42,9 @@ async def connect(
     """
     settings = options_of(options)
     where = parse_uri(url)
-    _check(ssl, source_address, where)
+    if not isinstance(ssl, SSLContext | None):
+        raise TypeError(f"ssl: an ssl.SSLContext or None, not {type(ssl).__name__}")
+    check_way(where, ssl, source_address)
     opening = opening_to(where, settings, subprotocols, headers, origin)
     wire = Wire(read_response(opening), settings.open_timeout)
     try:
@@ -53,17 +55,6 @@ async def connect(
         wire.drop()
         raise
     return AsyncWebSocket(wire.transport, settings, Side.CLIENT, accepted, rest)
-
-
-def _check(ssl: object, source_address: object, where: URI) -> None:
-    if not isinstance(ssl, SSLContext | None):
-        raise TypeError("ssl: an SSLContext or None")
-    if ssl is not None and not where.secure:
-        raise ValueError("ssl: only wss has TLS, and this address is not wss")
-    if not isinstance(source_address, tuple | None):
-        raise TypeError("source_address: a pair of IP address and port, or None")
-    if source_address is not None and where.path is not None:
-        raise ValueError("source_address: a unix socket has none")
 
 
 class WebSocketProtocol:

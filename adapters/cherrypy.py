@@ -22,7 +22,7 @@ from geventws.core.deflate import Deflate
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Response, parse_response, refusal
 from geventws.environ import is_secure, request_of, upgrader_of
-from geventws.sockets import SocketTransport
+from geventws.sockets import SocketTransport, end_writing
 from geventws.upgrader import UpgradeArguments
 
 KEY: Final = "geventws.cherrypy"  # of the environ: cheroot's HTTPRequest
@@ -198,7 +198,7 @@ class HeldTransport(SocketTransport):
                 self._send_now()
                 self._send_by_itself()
                 if self._shut and not self._unsent:  # else whoever sends the rest does it
-                    self._shutdown()
+                    end_writing(self._socket)
 
     def read(self, timeout: float | None = None) -> bytes:
         """Wait for bytes and return them. See ITransport."""

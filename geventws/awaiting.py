@@ -16,7 +16,7 @@ from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.core.handshake import Accepted, Request
 from geventws.options import Options, seconds
 from geventws.pushed import Pushed
-from geventws.websocket import QUIET, RECEIVE, Data, Stats
+from geventws.websocket import QUIET, RECEIVE, Data, Stats, stats_of
 
 T = TypeVar("T")
 
@@ -254,18 +254,7 @@ class AsyncWebSocket(Pushed):
     @property
     def stats(self) -> Stats:
         """The counters of this connection as they stand."""
-        protocol = self._protocol
-        writer = protocol.writer
-        return Stats(
-            protocol.messages_received,
-            writer.messages,
-            protocol.bytes_received,
-            writer.bytes,
-            protocol.wire_received,
-            writer.wire,
-            protocol.pings_received,
-            protocol.queued(),
-        )
+        return stats_of(self._protocol)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.local_address} - {self.peer_address}>"

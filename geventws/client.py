@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ssl as stdlib_ssl
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Final, TypeVar, Unpack, overload
 
 import gevent
@@ -15,8 +14,8 @@ import gevent
 from geventws.care import caretaker
 from geventws.core.codes import Side
 from geventws.core.headers import HeaderItems
-from geventws.dial import check_source, dial, look_up, unix_address
-from geventws.opening import PHASE, late, open_client, opening_to
+from geventws.dial import dial, look_up, unix_address
+from geventws.opening import PHASE, check_way, deadline_of, late, open_client, opening_to
 from geventws.options import OptionArguments, options_of
 from geventws.tls import check_context, default_context, wrap
 from geventws.transport import Transport
@@ -130,9 +129,10 @@ def open_connection(
     """
     settings = options_of(options)
     where = parse_uri(url)
-    _check(handler, ssl, source_address, where)
+    _check(handler, ssl)
+    check_way(where, ssl, source_address)
     opening = opening_to(where, settings, subprotocols, headers, origin)
-    deadline = None if settings.open_timeout is None else monotonic() + settings.open_timeout
+    deadline = deadline_of(settings)
     context = (ssl or default_context()) if where.secure else None
     transport = Transport(_reach(where, source_address, context, settings.open_timeout, phases))
     try:
@@ -146,20 +146,10 @@ def open_connection(
         raise
 
 
-def _check(
-    handler: object,
-    context: object,
-    source_address: object,
-    where: URI,
-) -> None:
+def _check(handler: object, context: object) -> None:
     if not (isinstance(handler, type) and issubclass(handler, WebSocket)):
         raise TypeError("handler: a subclass of WebSocket")
     check_context(context)
-    if context is not None and not where.secure:
-        raise ValueError("ssl: only wss has TLS, and this address is not wss")
-    check_source(source_address)
-    if source_address is not None and where.path is not None:
-        raise ValueError("source_address: a unix socket has none")
 
 
 def _reach(

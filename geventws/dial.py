@@ -45,18 +45,6 @@ def dial(addresses: list[Address], source_address: tuple[str, int] | None = None
     return _race(addresses, source_address)
 
 
-def check_source(source_address: object) -> None:
-    """Raise TypeError or ValueError where *source_address*, so named an argument, is no address."""
-    match source_address:
-        case None:
-            return
-        case (str(), int(port)):
-            if not 0 <= port < 65536:
-                raise ValueError("source_address: a port from 0 to 65535")
-        case _:
-            raise TypeError("source_address: a pair of IP address and port, or None")
-
-
 def _connect(address: Address, source_address: tuple[str, int] | None) -> Any:
     family, kind, protocol, _, where = address
     connected = socket.socket(family, kind, protocol)

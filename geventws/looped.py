@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from geventws.outbox import Outbox
+from geventws.sockets import end_writing
 
 CHUNK: Final = 256 * 1024  # bytes asked for at once
 # Bytes that wait to leave: over the one a protocol is paused, under the other it goes on.
@@ -146,7 +147,7 @@ class LoopedTransport(asyncio.Transport):
         if self._closing:
             self._lose(None)
         elif self._shut:
-            self._shutdown()
+            end_writing(self._socket)
 
     # Ending
 
@@ -162,14 +163,7 @@ class LoopedTransport(asyncio.Transport):
         if not self._shut and not self._closing:
             self._shut = True
             if not self._outbox.size:
-                self._shutdown()
-
-    def _shutdown(self) -> None:
-        if isinstance(self._socket, ssl.SSLSocket):
-            with suppress(OSError):  # as SSLWantReadError: the peer's own notice is not waited for
-                self._socket.unwrap()  # says that the stream is whole (RFC 8446 6.1)
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+                end_writing(self._socket)
 
     def close(self) -> None:
         """Read no more, and drop the stream once all that was written has left."""

@@ -11,33 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gevent.event import Event
 from zope.interface import classImplements
 
-from geventws.backlog import BLOCK, CLOSE, POLICIES, TOO_SLOW, Broadcast, SlowPeers
-from geventws.core.codes import GOING_AWAY, POLICY_VIOLATION
+from geventws.backlog import BLOCK, CLOSE, Broadcast
+from geventws.broadcasting import BUFFER_SIZE, Result, prepared, slow_peers_of
+from geventws.core.codes import GOING_AWAY
 from geventws.core.frame import close_payload
-from geventws.core.message import encode
 from geventws.interfaces import IManager
 from geventws.options import seconds
+from geventws.rooms import Rooms
 from geventws.transport import breathe
 from geventws.websocket import WebSocket
 
-BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
-BUFFERED_MESSAGES: Final = 64  # and messages
 SHARE: Final = 0.005  # seconds of work before others run
 STEP: Final = 0.01  # seconds; shorter pauses of a drain cost more than they spread
-
-
-class Result(NamedTuple):
-    """What became of a broadcast. Each connection that it was for is in one of these."""
-
-    sent: list[WebSocket]  # on its way; the kernel has it, or has the bytes before it
-    buffered: list[WebSocket]  # waits until the peer takes more
-    dropped: list[WebSocket]  # too slow: missed older messages for it, or it, over buffer_size
-    closed: list[WebSocket]  # closing, or closed by this because too slow
 
 
 class Manager:
@@ -57,16 +47,9 @@ class Manager:
     """
 
     def __init__(self, *, slow_peers: str = CLOSE, buffer_size: int = BUFFER_SIZE) -> None:
-        if slow_peers not in POLICIES:
-            raise ValueError(f"slow_peers: one of {', '.join(POLICIES)}")
-        if not isinstance(buffer_size, int) or isinstance(buffer_size, bool):
-            raise TypeError("buffer_size: an int")
-        if buffer_size <= 0:
-            raise ValueError("buffer_size: must be greater than 0")
-        self._slow_peers = SlowPeers(slow_peers, buffer_size, BUFFERED_MESSAGES)
+        self._slow_peers = slow_peers_of(slow_peers, buffer_size)
         self._connections: dict[WebSocket, None] = {}  # in the order they came
-        self._rooms: dict[str, dict[WebSocket, None]] = {}
-        self._rooms_of: dict[WebSocket, set[str]] = {}
+        self._rooms: Rooms[WebSocket] = Rooms()
         self._draining = False
         self._empty = Event()
         self._empty.set()
@@ -111,8 +94,7 @@ class Manager:
         if ws not in self._connections:
             return
         ws.unfollow(self.remove)
-        for room in self.rooms(ws):
-            self.leave_room(ws, room)
+        self._rooms.leave_all(ws)
         del self._connections[ws]
         if not self._connections:
             self._empty.set()
@@ -122,29 +104,19 @@ class Manager:
         ws = _opened(ws)
         self.add(ws)
         if ws in self._connections:
-            self._rooms.setdefault(room, {})[ws] = None
-            self._rooms_of.setdefault(ws, set()).add(room)
+            self._rooms.join(ws, room)
 
     def leave_room(self, ws: WebSocket, room: str) -> None:
         """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
-        ws = _opened(ws)
-        members = self._rooms.get(room, {})
-        if ws not in members:
-            return
-        del members[ws]
-        if not members:
-            del self._rooms[room]
-        self._rooms_of[ws].remove(room)
-        if not self._rooms_of[ws]:
-            del self._rooms_of[ws]
+        self._rooms.leave(_opened(ws), room)
 
     def members(self, room: str) -> list[WebSocket]:
         """Return the connections in *room*, in the order they joined."""
-        return list(self._rooms.get(room, ()))
+        return self._rooms.members(room)
 
     def rooms(self, ws: WebSocket) -> set[str]:
         """Return the rooms that *ws* is in."""
-        return set(self._rooms_of.get(_opened(ws), ()))
+        return self._rooms.of(_opened(ws))
 
     # Broadcasting
 
@@ -153,7 +125,7 @@ class Manager:
         message: str | bytes | bytearray | memoryview,
         room: str | None = None,
         exclude: WebSocket | Iterable[WebSocket] = (),
-    ) -> Result:
+    ) -> Result[WebSocket]:
         """Send *message* to every connection, or to those in *room*; return what became of it.
 
         Whoever is there when it begins is sent it; how slow each peer is delays no other. It is
@@ -170,13 +142,12 @@ class Manager:
             TypeError: *message* is neither str nor bytes-like.
             UnicodeEncodeError: a str with lone surrogates.
         """
-        frame, size = encode(message)
-        whole = message if isinstance(message, str) else bytes(message)
+        broadcast = prepared(message)
         spared = {_opened(ws) for ws in ([exclude] if _is_one(exclude) else exclude)}
-        result = Result([], [], [], [])
+        result: Result[WebSocket] = Result([], [], [], [])
         with self._in_turn():
-            members = self._connections if room is None else self._rooms.get(room, ())
-            self._offer(Broadcast(whole, frame, size), list(members), spared, result)
+            members = list(self._connections) if room is None else self.members(room)
+            self._offer(broadcast, members, spared, result)
         if result.buffered and self._slow_peers.policy == BLOCK:
             self._wait_for(result)
         return result
@@ -186,27 +157,21 @@ class Manager:
         broadcast: Broadcast,
         members: list[WebSocket],
         spared: set[WebSocket],
-        result: Result,
+        result: Result[WebSocket],
     ) -> None:
         with self._fairly():
             for ws in members:
                 if ws not in spared:
-                    outcome = ws.offer(broadcast, self._slow_peers)
-                    if outcome == TOO_SLOW:
-                        ws.begin_close(POLICY_VIOLATION, "too slow for what is broadcast")
-                        result.closed.append(ws)
-                    else:
-                        result[outcome].append(ws)
+                    result.note(ws, ws.offer(broadcast, self._slow_peers))
                     self._share()
 
-    def _wait_for(self, result: Result) -> None:
+    def _wait_for(self, result: Result[WebSocket]) -> None:
         """Wait until all slow peers have caught up or are gone."""
         events = [ws.room(self._slow_peers) for ws in result.buffered]
         for event in events:
             if event is not None:
                 event.wait()
-        result.closed.extend(ws for ws in result.buffered if ws.close_code is not None)
-        result.buffered[:] = [ws for ws in result.buffered if ws.close_code is None]
+        result.settle()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

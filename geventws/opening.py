@@ -97,6 +97,32 @@ def drive(reading: Reading[T], transport: Any, deadline: float | None) -> T:
         return result
 
 
+def check_way(where: URI, context: object, source_address: object) -> None:
+    """Raise TypeError or ValueError where these are no way to *where*: arguments of a connect().
+
+    Args:
+        context: what was given as ssl; that it is one, is for the caller to check.
+        source_address: what was given as that.
+    """
+    if context is not None and not where.secure:
+        raise ValueError("ssl: only wss has TLS, and this address is not wss")
+    match source_address:
+        case None:
+            return
+        case (str(), int(port)):
+            if not 0 <= port < 65536:
+                raise ValueError("source_address: a port from 0 to 65535")
+        case _:
+            raise TypeError("source_address: a pair of IP address and port, or None")
+    if where.path is not None:
+        raise ValueError("source_address: a unix socket has none")
+
+
+def deadline_of(options: Options) -> float | None:
+    """Return until when an opening that begins now may take; None for ever."""
+    return None if options.open_timeout is None else monotonic() + options.open_timeout
+
+
 def left(deadline: float | None, phase: str) -> float | None:
     """Return the seconds until *deadline*; TimeoutError naming the *phase* when it has passed."""
     if deadline is None:

@@ -29,6 +29,15 @@ CHUNK: Final = 64 * 1024  # bytes asked for at once
 LONGEST: Final = 24 * 3600.0  # seconds of one wait; poll() cannot count beyond 24 days
 
 
+def end_writing(connected: socket.socket) -> None:
+    """Tell the peer that nothing more will be written; over TLS that the stream is whole, too."""
+    if isinstance(connected, ssl.SSLSocket):
+        with suppress(OSError):  # as SSLWantReadError: the peer's own notice is not waited for
+            connected.unwrap()  # RFC 8446 6.1
+    with suppress(OSError):  # the peer may have gone
+        connected.shutdown(socket.SHUT_WR)
+
+
 class Monitor:
     """Lets one thread at a time in; who is in may enter again.
 
@@ -203,7 +212,7 @@ class SocketTransport:
         finally:
             self._sending = False
         if self._shut:
-            self._shutdown()
+            end_writing(self._socket)
         if self.on_drained is not None:
             self.on_drained()
 
@@ -268,7 +277,7 @@ class SocketTransport:
         if not self._shut and not self.closed:
             self._shut = True
             if not self._unsent:
-                self._shutdown()
+                end_writing(self._socket)
 
     def close(self) -> None:
         """Drop the stream now and wake who waits for it."""
@@ -279,13 +288,6 @@ class SocketTransport:
             with suppress(OSError):  # the peer may have gone
                 self._socket.shutdown(socket.SHUT_RDWR)  # this ends every poll()
             self._release()
-
-    def _shutdown(self) -> None:
-        if isinstance(self._socket, ssl.SSLSocket):
-            with suppress(OSError):  # as SSLWantReadError: the peer's own notice is not waited for
-                self._socket.unwrap()  # says that the stream is whole (RFC 8446 6.1)
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
 
     def hold(self) -> int:
         """Return the descriptor, which stays open until let_go(), even when the stream is dropped.

@@ -45,6 +45,21 @@ class Stats(NamedTuple):
     queued: int
 
 
+def stats_of(protocol: Protocol) -> Stats:
+    """Return the counters of the connection that has this *protocol*."""
+    writer = protocol.writer
+    return Stats(
+        protocol.messages_received,
+        writer.messages,
+        protocol.bytes_received,
+        writer.bytes,
+        protocol.wire_received,
+        writer.wire,
+        protocol.pings_received,
+        protocol.queued(),
+    )
+
+
 class WebSocket(Callbacks):
     """One open connection.
 
@@ -315,18 +330,7 @@ class WebSocket(Callbacks):
     @property
     def stats(self) -> Stats:
         """The counters of this connection as they stand."""
-        protocol = self._protocol
-        writer = protocol.writer
-        return Stats(
-            protocol.messages_received,
-            writer.messages,
-            protocol.bytes_received,
-            writer.bytes,
-            protocol.wire_received,
-            writer.wire,
-            protocol.pings_received,
-            protocol.queued(),
-        )
+        return stats_of(self._protocol)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.local_address} - {self.peer_address}>"

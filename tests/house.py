@@ -22,6 +22,8 @@ HOUSE = [
     "options",
     "keepalive",
     "backlog",
+    "broadcasting",
+    "rooms",
     "sending",
     "connection",
     "attending",

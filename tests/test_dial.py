@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from geventws.dial import ATTEMPT_DELAY, check_source, dial, look_up, unix_address
+from geventws.dial import ATTEMPT_DELAY, dial, look_up, unix_address
 from tests.servers import dead_port, name_server, refusing_port, serving, silent
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
@@ -138,20 +138,3 @@ def test_dial_connects_from_the_source_address() -> None:
 def test_dial_raises_for_a_source_address_that_is_not_ours() -> None:
     with serving(silent) as server, pytest.raises(OSError, match="Cannot assign"):
         dial([at("127.0.0.1", server.port)], ("192.0.2.1", 0))
-
-
-@pytest.mark.parametrize("source", [None, ("127.0.0.1", 0), ("::1", 65535)])
-def test_source_address_is_an_address_and_port(source: Any) -> None:
-    check_source(source)
-
-
-@pytest.mark.parametrize("source", ["127.0.0.1", 5, ("a",), (5, "a"), ("a", 5, 5), (b"a", 5)])
-def test_source_address_of_another_form_is_refused(source: Any) -> None:
-    with pytest.raises(TypeError, match=r"^source_address: a pair of IP address and port"):
-        check_source(source)
-
-
-@pytest.mark.parametrize("port", [-1, 65536])
-def test_source_address_with_no_port_is_refused(port: int) -> None:
-    with pytest.raises(ValueError, match=r"^source_address: a port from 0 to 65535"):
-        check_source(("127.0.0.1", port))

@@ -14,10 +14,11 @@ from gevent import socket
 from gevent.event import Event
 from zope.interface.verify import verifyObject
 
+from geventws.broadcasting import Result
 from geventws.core.codes import Side
 from geventws.core.errors import ConnectionClosed
 from geventws.interfaces import IManager
-from geventws.manager import Manager, Result
+from geventws.manager import Manager
 from geventws.options import Options
 from geventws.websocket import EchoWebSocket, WebSocket
 from tests.peers import Met, Net
@@ -44,7 +45,7 @@ def result(
     buffered: Iterable[WebSocket] = (),
     dropped: Iterable[WebSocket] = (),
     closed: Iterable[WebSocket] = (),
-) -> Result:
+) -> Result[WebSocket]:
     return Result(list(sent), list(buffered), list(dropped), list(closed))
 
 

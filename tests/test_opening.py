@@ -13,6 +13,8 @@ from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Opening, accept_key
 from geventws.opening import (
     MAX_BODY,
+    check_way,
+    deadline_of,
     drive,
     late,
     left,
@@ -21,8 +23,11 @@ from geventws.opening import (
     read_request,
     read_response,
 )
+from geventws.options import Options
+from geventws.uri import parse_uri
 
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\n"
+PLACE = parse_uri("ws://127.0.0.1/")
 
 
 class Scripted:
@@ -261,3 +266,38 @@ def test_heads_are_not_logged_unasked(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "geventws.handshake"):
         log_head("<", b"HTTP/1.1 200 OK")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("source", [None, ("127.0.0.1", 0), ("::1", 65535)])
+def test_source_address_is_an_address_and_port(source: Any) -> None:
+    check_way(PLACE, None, source)
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", 5, ("a",), (5, "a"), ("a", 5, 5), (b"a", 5)])
+def test_source_address_of_another_form_is_refused(source: Any) -> None:
+    with pytest.raises(TypeError, match=r"^source_address: a pair of IP address and port"):
+        check_way(PLACE, None, source)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_source_address_with_no_port_is_refused(port: int) -> None:
+    with pytest.raises(ValueError, match=r"^source_address: a port from 0 to 65535"):
+        check_way(PLACE, None, ("127.0.0.1", port))
+
+
+def test_source_address_is_refused_for_a_unix_socket() -> None:
+    where = parse_uri("ws+unix:///run/it.sock")
+    check_way(where, None, None)
+    with pytest.raises(ValueError, match=r"^source_address: a unix socket has none$"):
+        check_way(where, None, ("127.0.0.1", 0))
+
+
+def test_ssl_is_refused_for_an_address_without_tls() -> None:
+    check_way(parse_uri("wss://127.0.0.1/"), object(), None)
+    with pytest.raises(ValueError, match=r"^ssl: only wss has TLS, and this address is not wss$"):
+        check_way(PLACE, object(), None)
+
+
+def test_opening_that_may_take_for_ever_has_no_deadline() -> None:
+    assert deadline_of(Options(open_timeout=None)) is None
+    assert (deadline_of(Options(open_timeout=5.0)) or 0) > 0

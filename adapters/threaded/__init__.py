@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from geventws.adapters.threaded.client import WebSocketClient as WebSocketClient
 from geventws.adapters.threaded.client import connect as connect
-from geventws.adapters.threaded.manager import Result as Result
 from geventws.adapters.threaded.manager import WebSocketManager as WebSocketManager
 from geventws.adapters.threaded.pollers import EPollPoller as EPollPoller
 from geventws.adapters.threaded.pollers import KQueuePoller as KQueuePoller
@@ -22,3 +21,4 @@ from geventws.adapters.threaded.server import Server as Server
 from geventws.adapters.threaded.server import serve as serve
 from geventws.adapters.threaded.websocket import EchoWebSocket as EchoWebSocket
 from geventws.adapters.threaded.websocket import ThreadedWebSocket as ThreadedWebSocket
+from geventws.broadcasting import Result as Result

@@ -12,14 +12,14 @@ from ssl import SSLContext, create_default_context
 from threading import Thread
 from typing import Any, TypeVar, Unpack, overload
 
-from geventws.adapters.threaded.dial import closing_on_failure, deadline_of, dial, secure
+from geventws.adapters.threaded.dial import closing_on_failure, dial, secure
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
 from geventws.core.codes import NORMAL_CLOSURE, Side
 from geventws.core.headers import HeaderItems
-from geventws.opening import open_client, opening_to
+from geventws.opening import check_way, deadline_of, open_client, opening_to
 from geventws.options import OptionArguments, options_of
 from geventws.sockets import SocketTransport
-from geventws.uri import URI, parse_uri
+from geventws.uri import parse_uri
 from geventws.websocket import Data, establish
 
 W = TypeVar("W", bound=ThreadedWebSocket)
@@ -73,7 +73,8 @@ def connect(
     """
     settings = options_of(options)
     where = parse_uri(url)
-    _check(handler, ssl, source_address, where)
+    _check(handler, ssl)
+    check_way(where, ssl, source_address)
     opening = opening_to(where, settings, subprotocols, headers, origin)
     deadline = deadline_of(settings)
     connected = dial(where, deadline, source_address)
@@ -85,20 +86,11 @@ def connect(
         return establish(handler, transport, settings, Side.CLIENT, accepted, rest)
 
 
-def _check(handler: object, context: object, source_address: object, where: URI) -> None:
+def _check(handler: object, context: object) -> None:
     if not (isinstance(handler, type) and issubclass(handler, ThreadedWebSocket)):
         raise TypeError("handler: a subclass of ThreadedWebSocket")
     if context is not None and not isinstance(context, SSLContext):
         raise TypeError(f"ssl: an ssl.SSLContext or None, not {type(context).__name__}")
-    if context is not None and not where.secure:
-        raise ValueError("ssl: only wss has TLS, and this address is not wss")
-    if source_address is not None and where.path is not None:
-        raise ValueError("source_address: a unix socket has none")
-    match source_address:
-        case None | (str(), int()):
-            return
-        case _:
-            raise TypeError("source_address: a pair of IP address and port, or None")
 
 
 class WebSocketClient:

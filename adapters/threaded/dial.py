@@ -8,11 +8,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from ssl import SSLContext, SSLSocket
 from threading import Thread
-from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from geventws.opening import late, left
-from geventws.options import Options
 from geventws.sockets import SocketTransport
 from geventws.uri import URI
 
@@ -23,11 +21,6 @@ TLS: Final = "the TLS handshake"
 
 Address: TypeAlias = tuple[int, int, int, str, Any]
 Source: TypeAlias = tuple[str, int] | None
-
-
-def deadline_of(options: Options) -> float | None:
-    """Return until when an opening that begins now may take; None for ever."""
-    return None if options.open_timeout is None else monotonic() + options.open_timeout
 
 
 @contextmanager

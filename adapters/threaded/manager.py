@@ -7,33 +7,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from zope.interface import classImplements
 
 from geventws.adapters.threaded.driver import Driver
 from geventws.adapters.threaded.pollers import Poller, best_poller
-from geventws.adapters.threaded.rooms import Rooms
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
-from geventws.backlog import BLOCK, CLOSE, POLICIES, TOO_SLOW, Broadcast, SlowPeers
-from geventws.core.codes import GOING_AWAY, POLICY_VIOLATION
+from geventws.backlog import BLOCK, CLOSE
+from geventws.broadcasting import BUFFER_SIZE, Result, check_count, prepared, slow_peers_of
+from geventws.core.codes import GOING_AWAY
 from geventws.core.frame import close_payload
-from geventws.core.message import encode
 from geventws.interfaces import IManager
 from geventws.options import seconds
+from geventws.rooms import Rooms
 
-BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
-BUFFERED_MESSAGES: Final = 64  # and messages
 WORKERS: Final = 32  # callbacks that run at once; the others wait
-
-
-class Result(NamedTuple):
-    """What became of a broadcast. Each connection that it was for is in one of these."""
-
-    sent: list[ThreadedWebSocket]  # on its way; the kernel has it, or has the bytes before it
-    buffered: list[ThreadedWebSocket]  # waits until the peer takes more
-    dropped: list[ThreadedWebSocket]  # too slow: missed older messages for it, or it
-    closed: list[ThreadedWebSocket]  # closing, or closed by this because too slow
 
 
 class WebSocketManager:
@@ -62,12 +51,9 @@ class WebSocketManager:
         slow_peers: str = CLOSE,
         buffer_size: int = BUFFER_SIZE,
     ) -> None:
-        _check_count("workers", workers)
-        _check_count("buffer_size", buffer_size)
-        if slow_peers not in POLICIES:
-            raise ValueError(f"slow_peers: one of {', '.join(POLICIES)}")
-        self._slow_peers = SlowPeers(slow_peers, buffer_size, BUFFERED_MESSAGES)
-        self._rooms = Rooms()
+        check_count("workers", workers)
+        self._slow_peers = slow_peers_of(slow_peers, buffer_size)
+        self._rooms: Rooms[ThreadedWebSocket] = Rooms()
         self._in_turn = threading.Lock()  # to broadcast: no peer gets two of them swapped
         self._driver = Driver(
             best_poller() if poller is None else poller, workers, self._rooms.leave_all
@@ -183,7 +169,7 @@ class WebSocketManager:
         message: str | bytes | bytearray | memoryview,
         room: str | None = None,
         exclude: ThreadedWebSocket | Iterable[ThreadedWebSocket] = (),
-    ) -> Result:
+    ) -> Result[ThreadedWebSocket]:
         """Send *message* to every connection, or to those in *room*; return what became of it.
 
         Whoever is there when it begins is sent it. It waits for no peer: what a slow one does not
@@ -197,16 +183,15 @@ class WebSocketManager:
             TypeError: *message* is neither str nor bytes-like.
             UnicodeEncodeError: a str with lone surrogates.
         """
-        frame, size = encode(message)
-        whole = message if isinstance(message, str) else bytes(message)
+        broadcast = prepared(message)
         several = [exclude] if isinstance(exclude, ThreadedWebSocket) else exclude
         spared = {_checked(ws) for ws in several}
-        result = Result([], [], [], [])
+        result: Result[ThreadedWebSocket] = Result([], [], [], [])
         with self._in_turn:
             members = list(self) if room is None else self.members(room)
             for ws in members:
                 if ws not in spared:
-                    self._offer(ws, Broadcast(whole, frame, size), result)
+                    result.note(ws, ws.offer(broadcast, self._slow_peers))
         if self._slow_peers.policy == BLOCK:
             self._wait_for(result)
         return result
@@ -224,33 +209,17 @@ class WebSocketManager:
         for ws in self:
             ws.begin_close(code, reason)
 
-    def _offer(self, ws: ThreadedWebSocket, broadcast: Broadcast, result: Result) -> None:
-        outcome = ws.offer(broadcast, self._slow_peers)
-        if outcome == TOO_SLOW:
-            ws.begin_close(POLICY_VIOLATION, "too slow for what is broadcast")
-            result.closed.append(ws)
-        else:
-            result[outcome].append(ws)
-
-    def _wait_for(self, result: Result) -> None:
+    def _wait_for(self, result: Result[ThreadedWebSocket]) -> None:
         """Wait until all slow peers have caught up or are gone."""
         for ws in result.buffered:
             ws.wait_for_room(self._slow_peers)
-        result.closed.extend(ws for ws in result.buffered if ws.close_code is not None)
-        result.buffered[:] = [ws for ws in result.buffered if ws.close_code is None]
+        result.settle()
 
 
 def _checked(ws: Any) -> ThreadedWebSocket:
     if not isinstance(ws, ThreadedWebSocket):
         raise TypeError(f"ws: a ThreadedWebSocket, not {type(ws).__name__}")
     return ws
-
-
-def _check_count(name: str, given: Any) -> None:
-    if not isinstance(given, int) or isinstance(given, bool):
-        raise TypeError(f"{name}: an int")
-    if given <= 0:
-        raise ValueError(f"{name}: must be greater than 0")
 
 
 classImplements(WebSocketManager, IManager)

@@ -13,13 +13,13 @@ from ssl import SSLContext
 from threading import Condition, Event, Thread
 from typing import Any, Final, TypeAlias, Unpack
 
-from geventws.adapters.threaded.dial import closing_on_failure, deadline_of, secure
+from geventws.adapters.threaded.dial import closing_on_failure, secure
 from geventws.adapters.threaded.manager import WebSocketManager
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
 from geventws.core.codes import GOING_AWAY
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Request, Response, refusal
-from geventws.opening import drive, read_request
+from geventws.opening import deadline_of, drive, read_request
 from geventws.options import seconds
 from geventws.sockets import SocketTransport
 from geventws.upgrader import UpgradeArguments, Upgrader, finish, is_callback_style

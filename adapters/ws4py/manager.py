@@ -15,6 +15,7 @@ from geventws.adapters.ws4py import format_addresses
 from geventws.adapters.ws4py.messaging import BinaryMessage, Message, decoded, encoded
 from geventws.adapters.ws4py.transports import ObjectTransport
 from geventws.adapters.ws4py.websocket import WebSocket
+from geventws.broadcasting import Result
 from geventws.core.codes import GOING_AWAY
 
 __all__ = ["EPollPoller", "KQueuePoller", "SelectPoller", "WebSocketManager"]
@@ -220,7 +221,7 @@ class WebSocketManager:
             except Exception:  # an override's: the others are to be closed all the same
                 logger.exception("%r: close() failed", ws)
 
-    def broadcast(self, message: Any, binary: bool = False) -> threaded.Result:
+    def broadcast(self, message: Any, binary: bool = False) -> Result[Any]:
         """Send *message* to all; waits for none of them, and fails for none.
 
         Returns which got it, which will when they take more, and which were too slow or gone.
@@ -228,7 +229,7 @@ class WebSocketManager:
         if isinstance(message, Message):
             message, binary = message.data, isinstance(message, BinaryMessage)
         result = self._inner.broadcast(encoded(message) if binary else decoded(message))
-        return threaded.Result(*map(_owners, result))
+        return Result(*map(_owners, result))
 
 
 def _owner(ws: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,17 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1360,860",
-)
+from tests.chromium import chromium
+
 PNG = b"\x89PNG\r\n"
 
 
@@ -126,17 +116,8 @@ def demo() -> Iterator[Demo]:
 
 @pytest.fixture
 def browser(demo: Demo, tmp_path: Path) -> Iterator[Browser]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        pytest.fail("no browser: apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
-    yield Browser(driver, demo.url)
-    driver.quit()
+    with chromium(tmp_path / "profile") as driver:
+        yield Browser(driver, demo.url)
 
 
 def test_two_tabs_talk_to_each_other(browser: Browser, tmp_path: Path) -> None:

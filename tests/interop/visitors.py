@@ -20,6 +20,7 @@ import gevent
 from gevent.queue import Queue
 
 import geventws
+from tests.chromium import FLAGS
 from tests.interop import node
 from tests.interop.node import SCRIPTS, Missing
 from tests.interop.scenes import PARAMETERS
@@ -101,11 +102,7 @@ class Chromium(Browser):
     command = "chromium"
 
     def arguments(self, folder: Path) -> list[str]:
-        flags = (
-            "headless no-sandbox disable-gpu disable-quic no-first-run "
-            "disable-background-networking disable-component-update disable-sync"
-        )
-        return [f"--{flag}" for flag in flags.split()] + [f"--user-data-dir={folder}"]
+        return [*FLAGS, f"--user-data-dir={folder}"]
 
 
 class Firefox(Browser):

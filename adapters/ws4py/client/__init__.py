@@ -12,14 +12,14 @@ from os import urandom
 from ssl import CERT_NONE, SSLContext, create_default_context
 from typing import Any, ClassVar, Final
 
-from geventws.adapters.threaded.dial import deadline_of, dial, secure
+from geventws.adapters.threaded.dial import dial, secure
 from geventws.adapters.ws4py.exc import HandshakeError
 from geventws.adapters.ws4py.streaming import Stream
 from geventws.adapters.ws4py.websocket import AGREED_ON_NOTHING, WebSocket
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Opening
 from geventws.core.headers import Headers, HeadReader, build_head, parse_headers, parse_status_line
-from geventws.opening import PHASE, Reading, drive, left, log_head
+from geventws.opening import PHASE, Reading, deadline_of, drive, left, log_head
 from geventws.sockets import SocketTransport
 from geventws.uri import URI, parse_uri
 

@@ -9,8 +9,7 @@ import pytest
 import websockets.sync.server
 
 from geventws.adapters.threaded import connect
-from geventws.adapters.threaded.dial import closing_on_failure, deadline_of, dial, secure
-from geventws.options import Options
+from geventws.adapters.threaded.dial import closing_on_failure, dial, secure
 from geventws.uri import parse_uri
 from tests.threads import (
     LOCAL,
@@ -56,11 +55,6 @@ def test_connect_raises_when_nobody_listens() -> None:
 def test_connect_raises_when_there_is_no_such_host() -> None:
     with pytest.raises(socket.gaierror):
         connect("ws://nowhere.invalid/")
-
-
-def test_deadline_is_that_of_the_options() -> None:
-    assert deadline_of(Options(open_timeout=None)) is None
-    assert (deadline_of(Options(open_timeout=5.0)) or 0) > 0
 
 
 def test_dial_begins_at_the_source_address() -> None:

@@ -37,7 +37,7 @@ def group(count: int, **options: Any) -> Iterator[tuple[WebSocketManager, list[A
                 client.drop()
 
 
-def result(**groups: Any) -> Result:
+def result(**groups: Any) -> Result[Any]:
     return Result(*(groups.get(name, []) for name in Result._fields))
 
 

@@ -18,9 +18,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
+from geventws.core.errors import ConnectionClosed
 from setup import ROOT
 
 _BOTH: Final = ["native", "threaded", "asyncio", "tornado", "ws4py_threads"]
@@ -78,3 +79,25 @@ def free_port() -> int:
     """Return a port of 127.0.0.1 on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
+
+
+def heard_from(ws: Any, echo: bool) -> list[str | bytes]:
+    """Return all that comes until *ws* is closed, having sent it back where *echo* is true."""
+    heard = []
+    with suppress(ConnectionClosed):
+        for message in ws:
+            heard.append(message)
+            if echo:
+                ws.send(message)
+    return heard
+
+
+async def heard_by_task(ws: Any, echo: bool) -> list[str | bytes]:
+    """Return what heard_from() does, of a connection that is awaited."""
+    heard = []
+    with suppress(ConnectionClosed):
+        async for message in ws:
+            heard.append(message)
+            if echo:
+                await ws.send(message)
+    return heard

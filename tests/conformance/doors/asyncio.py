@@ -6,8 +6,7 @@ import asyncio
 
 from geventws.adapters.asyncio import AsyncWebSocket, connect
 from geventws.adapters.asyncio import serve as listen
-from geventws.core.errors import ConnectionClosed
-from tests.conformance.doors import MAX_SIZE
+from tests.conformance.doors import MAX_SIZE, heard_by_task
 
 
 async def _echo(ws: AsyncWebSocket) -> None:
@@ -22,16 +21,8 @@ async def _serve(port: int) -> None:
 
 
 async def _visit(url: str, echo: bool) -> list[str | bytes]:
-    heard = []
     async with await connect(url, max_size=MAX_SIZE) as ws:
-        try:
-            async for message in ws:
-                heard.append(message)
-                if echo:
-                    await ws.send(message)
-        except ConnectionClosed:
-            return heard
-    return heard
+        return await heard_by_task(ws, echo)
 
 
 def serve(port: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import geventws
-from tests.conformance.doors import MAX_SIZE
+from tests.conformance.doors import MAX_SIZE, heard_from
 
 
 def serve(port: int) -> None:
@@ -16,13 +16,5 @@ def serve(port: int) -> None:
 
 def visit(url: str, echo: bool) -> list[str | bytes]:
     """Return what the server says, having sent it back where *echo* is true."""
-    heard = []
     with geventws.connect(url, max_size=MAX_SIZE) as ws:
-        try:
-            for message in ws:
-                heard.append(message)
-                if echo:
-                    ws.send(message)
-        except geventws.ConnectionClosed:
-            return heard
-    return heard
+        return heard_from(ws, echo)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from geventws.adapters import threaded
-from geventws.core.errors import ConnectionClosed
-from tests.conformance.doors import MAX_SIZE
+from tests.conformance.doors import MAX_SIZE, heard_from
 
 
 def _echo(ws: threaded.ThreadedWebSocket) -> None:
@@ -21,13 +20,5 @@ def serve(port: int) -> None:
 
 def visit(url: str, echo: bool) -> list[str | bytes]:
     """Return what the server says, having sent it back where *echo* is true."""
-    heard = []
     with threaded.connect(url, max_size=MAX_SIZE) as ws:
-        try:
-            for message in ws:
-                heard.append(message)
-                if echo:
-                    ws.send(message)
-        except ConnectionClosed:
-            return heard
-    return heard
+        return heard_from(ws, echo)

@@ -7,8 +7,7 @@ import asyncio
 from tornado.web import Application
 
 from geventws.adapters.tornado import Upgrader, WebSocketHandler, connect
-from geventws.core.errors import ConnectionClosed
-from tests.conformance.doors import MAX_SIZE
+from tests.conformance.doors import MAX_SIZE, heard_by_task
 
 
 class _Echo(WebSocketHandler):
@@ -25,16 +24,8 @@ async def _serve(port: int) -> None:
 
 
 async def _visit(url: str, echo: bool) -> list[str | bytes]:
-    heard = []
     async with await connect(url, max_size=MAX_SIZE) as ws:
-        try:
-            async for message in ws:
-                heard.append(message)
-                if echo:
-                    await ws.send(message)
-        except ConnectionClosed:
-            return heard
-    return heard
+        return await heard_by_task(ws, echo)
 
 
 def serve(port: int) -> None:

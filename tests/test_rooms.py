@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from geventws.adapters.threaded.rooms import Rooms
+from geventws.rooms import Rooms
 
 ANN, BOB = object(), object()  # a room asks nothing of who is in it
 
 
-def rooms_with(*entries: tuple[Any, str]) -> Rooms:
-    rooms = Rooms()
+def rooms_with(*entries: tuple[Any, str]) -> Rooms[Any]:
+    rooms: Rooms[Any] = Rooms()
     for ws, room in entries:
         rooms.join(ws, room)
     return rooms

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from geventws.adapters.threaded.websocket import ThreadedWebSocket
+from typing import Generic, TypeVar
+
+W = TypeVar("W")
 
 
-class Rooms:
-    """The rooms of one manager, which has a lock around every call."""
+class Rooms(Generic[W]):
+    """The rooms of one manager, whose connections are of class W; one caller at a time."""
 
     def __init__(self) -> None:
-        self._members: dict[str, dict[ThreadedWebSocket, None]] = {}  # in the order they joined
-        self._rooms: dict[ThreadedWebSocket, set[str]] = {}
+        self._members: dict[str, dict[W, None]] = {}  # in the order they joined
+        self._rooms: dict[W, set[str]] = {}
 
-    def join(self, ws: ThreadedWebSocket, room: str) -> None:
+    def join(self, ws: W, room: str) -> None:
         """Put *ws* into *room*."""
         self._members.setdefault(room, {})[ws] = None
         self._rooms.setdefault(ws, set()).add(room)
 
-    def leave(self, ws: ThreadedWebSocket, room: str) -> None:
+    def leave(self, ws: W, room: str) -> None:
         """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
         members = self._members.get(room, {})
         if ws not in members:
@@ -29,15 +31,15 @@ class Rooms:
         if not self._rooms[ws]:
             del self._rooms[ws]
 
-    def leave_all(self, ws: ThreadedWebSocket) -> None:
+    def leave_all(self, ws: W) -> None:
         """Take *ws* out of every room."""
         for room in self.of(ws):
             self.leave(ws, room)
 
-    def members(self, room: str) -> list[ThreadedWebSocket]:
+    def members(self, room: str) -> list[W]:
         """Return the connections in *room*, in the order they joined."""
         return list(self._members.get(room, ()))
 
-    def of(self, ws: ThreadedWebSocket) -> set[str]:
+    def of(self, ws: W) -> set[str]:
         """Return the rooms that *ws* is in."""
         return set(self._rooms.get(ws, ()))
