@@ -16,6 +16,7 @@ from geventws.adapters.ws4py.websocket import WebSocket as _WebSocket
 from geventws.awaiting import AsyncWebSocket
 from geventws.core.codes import ABNORMAL_CLOSURE, INTERNAL_ERROR, PING
 from geventws.core.errors import ConnectionClosed
+from geventws.core.frame import MAX_CONTROL
 
 __all__ = ["EchoWebSocket", "WebSocket"]
 
@@ -29,6 +30,7 @@ class LoopedDriver:
     """
 
     polled = True
+    is_run = False
 
     def __init__(self, connection: AsyncWebSocket, owner: Any) -> None:
         self.local_address = connection.local_address
@@ -38,19 +40,36 @@ class LoopedDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: CloseControlMessage | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come."""
+        return self._connection.close_code is not None
+
+    def be_run(self) -> None:
+        """Take note that run() has begun."""
+        self.is_run = True
+
     def look_after(self) -> None:
         """Leave that to the event loop."""
 
+    def open(self) -> None:
+        """Call opened(). What it raises passes."""
+        self._owner.opened()
+
     def send(self, message: Any) -> None:
-        """Send a message. See AsyncWebSocket."""
-        if self._connection.close_code is not None:
+        """Send a message; an iterable is read by the task. See AsyncWebSocket."""
+        if self.is_over:
             raise ConnectionClosed(ABNORMAL_CLOSURE, "the connection is closed", False)
+        if isinstance(message, str) and not message.isascii():
+            message.encode()  # a lone surrogate is an error here, where the caller hears of it
         self._begin(self._connection.send(message))
 
     def send_control(self, opcode: int, data: bytes) -> None:
-        """Send a ping; its pong is told to the owner. ValueError: it is none."""
+        """Send a ping; its pong is told to the owner. ValueError: it is none, or too long."""
         if opcode != PING:
             raise ValueError("payload: on an event loop no pong is sent that nobody asked for")
+        if len(data) > MAX_CONTROL:
+            raise ValueError("payload: a ping carries at most 125 bytes (RFC 6455 5.5)")
         self._begin(self._ping(data))
 
     def begin_close(self, code: int, reason: str) -> None:
@@ -122,6 +141,7 @@ class LoopedWebSocket(_WebSocket):
         """
         driver: Any = self.driver
         self.started = True
+        driver.be_run()
         try:
             self.open()
             await driver.deliver()

@@ -44,7 +44,7 @@ class Driver(ThreadedWebSocket):
     that a manager does, which knows when bytes are there: then nothing here waits.
     """
 
-    __slots__ = ("fresh", "owner", "polled")
+    __slots__ = ("_has_runner", "fresh", "owner", "polled")
 
     def __init__(
         self, transport: Any, protocol: Protocol, options: Options, side: Side, **agreed: Any
@@ -52,6 +52,7 @@ class Driver(ThreadedWebSocket):
         super().__init__(transport, protocol, options, side, **agreed)
         self.owner: Any = None
         self.polled = False
+        self._has_runner = False
         self.fresh = False  # what came with the opening handshake is not looked at
 
     def begin(self, rest: bytes) -> None:
@@ -90,9 +91,28 @@ class Driver(ThreadedWebSocket):
         """The ITransport under it."""
         return self._transport
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come."""
+        return self._is_over()
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there is somebody who runs the owner, and will terminate() it."""
+        return self.polled or self._has_runner
+
+    def be_run(self) -> None:
+        """Take note that run() has begun."""
+        self._has_runner = True
+
     def look_after(self) -> None:
         """Have somebody look after this while the owner does something else."""
         look_after(self._transport, self)
+
+    def open(self) -> None:
+        """Call opened(). What it raises passes, after the connection has been failed with 1011."""
+        with self._transport.monitor:
+            self._call(self.owner.opened)
 
     def read(self) -> bytes | None:
         """Wait for bytes, b"" at their end; None where there may be messages to deliver instead.

@@ -173,17 +173,22 @@ class PongControlMessage(Message):
 
 def encoded(data: Data) -> bytes:
     """Return the payload of a binary message; str is sent as UTF-8."""
-    return data.encode() if isinstance(data, str) else bytes(data)
+    return data.encode() if isinstance(data, str) else _octets(data)
 
 
 def decoded(data: Data) -> str:
     """Return a text; bytes have to be UTF-8, or it is a UnicodeDecodeError."""
-    return data if isinstance(data, str) else bytes(data).decode()
+    return data if isinstance(data, str) else _octets(data).decode()
 
 
 def texts(items: Iterable[Data]) -> Iterator[str]:
     """Yield *items* as texts; where bytes end within a character, the next ones begin with it."""
     decode = getincrementaldecoder("utf-8")().decode
     for item in items:
-        yield item if isinstance(item, str) else decode(bytes(item))
+        yield item if isinstance(item, str) else decode(_octets(item))
     decode(b"", True)
+
+
+def _octets(data: bytes | bytearray | memoryview) -> bytes:
+    # bytes(5) would be five zeros
+    return data if isinstance(data, bytes) else bytes(memoryview(data))

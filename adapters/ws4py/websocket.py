@@ -218,8 +218,11 @@ class WebSocket:
         What a callback raises passes, after closed() was called.
         """
         frequency = self.heartbeat_freq if self.heartbeat == "pong" else None
-        with heartbeat_of(self.driver and self.driver.transport, self, frequency):
+        driver = self.driver
+        with heartbeat_of(driver and driver.transport, self, frequency):
             try:
+                if driver is not None:
+                    driver.be_run()
                 self.open()
                 while not self.terminated and self.once():
                     pass
@@ -303,7 +306,7 @@ class WebSocket:
         if not self._is_open and self.driver is not None:
             self._is_open = True
             self._beat(self.driver)
-            self.opened()
+            self.driver.open()
 
     def _beat(self, driver: Any) -> None:
         driver.beat(self.heartbeat_freq if self.heartbeat == "ping" else None)

@@ -38,7 +38,8 @@ class WebSocketBaseClient(WebSocket):
 
     After the end it may connect() again. What a handshake sends can be set before: *resource*,
     *key*, *protocols*, *extra_headers*; *bind_addr* is where to. *exclude_headers* are names, in
-    lower case, of headers not to send.
+    lower case, of headers not to send. A *key* is for one connect(): when that has failed, or its
+    connection is over, there is another one (RFC 6455 4.1).
     """
 
     _make_transport: ClassVar[Any] = SocketTransport  # of what _reach() returns
@@ -80,8 +81,10 @@ class WebSocketBaseClient(WebSocket):
         self.port = None if self.unix_socket_path else self._where.port
         self.resource = self._where.target
         self._bind_addr: Any = self.unix_socket_path or (self.host, self.port)
-        self._offers: tuple[Any, Any] | None = None  # protocols and extensions, once connected
+        self._offers = protocols, extensions  # once connected, those are what was agreed on
         self._accepted = AGREED_ON_NOTHING
+        self.key = self._sent_key = b""
+        self._renew_key()
         self._renew()
 
     # Where to, and what to ask
@@ -144,16 +147,30 @@ class WebSocketBaseClient(WebSocket):
     def connect(self) -> None:
         """Connect, make the opening handshake and call handshake_ok().
 
-        The addresses of a name are tried in turn; all of it within open_timeout.
+        The addresses of a name are tried in turn; all of it within open_timeout. Where a connection
+        before was lost, or ended by close_connection(), its closed() is called first.
 
         Raises:
             HandshakeError: the server refused, or its answer breaks a rule.
             OSError: there is no such host, nobody listens, or TLS failed (ssl.SSLError).
             TimeoutError: open_timeout was up; it names the phase that took too long.
             TypeError, ValueError: a header or an option cannot be used; nothing was sent.
-            RuntimeError: it is connected.
+            RuntimeError: it is connected, or somebody runs it who has yet to see that it is over.
         """
         request = self._prepare()
+        try:
+            transport, rest = self._shake_hands(request)
+        except BaseException:
+            self._renew_key()
+            raise
+        self.begin(transport, self._accepted, rest)
+        try:
+            self.handshake_ok()
+        except BaseException:
+            self.terminate()
+            raise
+
+    def _shake_hands(self, request: bytes) -> tuple[Any, bytes]:
         deadline = deadline_of(self.options)
         self.sock = self._reach(self._target(), self._context(), deadline)
         transport = self._make_transport(self.sock)
@@ -167,12 +184,7 @@ class WebSocketBaseClient(WebSocket):
             transport.close()
             self.sock = None
             raise
-        self.begin(transport, self._accepted, rest)
-        try:
-            self.handshake_ok()
-        except BaseException:
-            self.terminate()
-            raise
+        return transport, rest
 
     def _check_response(self, head: bytes, rest: bytes) -> None:
         line, _, headers = head.partition(b"\r\n")
@@ -222,6 +234,16 @@ class WebSocketBaseClient(WebSocket):
 
     # Of WebSocket
 
+    def terminate(self) -> None:
+        """Call closed(), once, and end the connection. See WebSocket."""
+        self._renew_key()  # first, for somebody may wait to connect again
+        super().terminate()
+
+    def close_connection(self) -> None:
+        """End the connection now, without a word. See WebSocket."""
+        self._renew_key()
+        super().close_connection()
+
     def _has_closed(self) -> bool:
         return self.client_terminated
 
@@ -234,20 +256,41 @@ class WebSocketBaseClient(WebSocket):
         """Return the request of the connection that is to begin."""
         if self._driver is not None:
             if not self.terminated:
-                raise RuntimeError("the client is connected already")
+                self._finish()
             self._renew()
-        self._offers = self._offers or (self.protocols, self.extensions)
-        return self.handshake_request
+        self._offers = self.protocols, self.extensions
+        request = self.handshake_request
+        self._sent_key = self.key
+        return request
+
+    def _finish(self) -> None:
+        """Have the connection terminated, where it is over; RuntimeError where it is not."""
+        if self._is_over():
+            self._await_runner()
+            if not self._driver.is_run:
+                self.terminate()
+        if not self.terminated:
+            raise RuntimeError("the client is connected already")
+
+    def _is_over(self) -> bool:
+        """Return whether there was a connection, and it is over, terminated or not."""
+        return self._driver is not None and self._driver.is_over
+
+    def _await_runner(self) -> None:
+        """Wait for whoever runs a connection that is over, where that is known."""
+
+    def _renew_key(self) -> None:
+        """Choose the next key, unless that was done after the last one had been sent."""
+        if self.key == self._sent_key:
+            self.key, self._sent_key = b64encode(urandom(16)), b""
 
     def _renew(self) -> None:
         """Be as before the first connect()."""
-        self.key = b64encode(urandom(16))
         self.stream = Stream(always_mask=True, expect_masking=False)
         self.client_terminated = self.server_terminated = False
         self._driver = None
         self._is_open = self._is_closed = False
-        if self._offers is not None:
-            self.protocols, self.extensions = self._offers
+        self.protocols, self.extensions = self._offers
 
     def _target(self) -> URI:
         """Return where to connect to."""

@@ -52,6 +52,10 @@ class WebSocketClient(WebSocketBaseClient):
             self.messages = Queue()
         self._th = gevent.spawn(self.run)
 
+    def _await_runner(self) -> None:
+        if self._th is not None and self._th is not gevent.getcurrent():
+            self._th.join(self.options.open_timeout)
+
     def received_message(self, message: Any) -> None:
         """Put *message* into the queue, and let who waits for it run before anything else."""
         self.messages.put(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any
 
 from geventws.adapters.ws4py.client import WebSocketBaseClient
@@ -44,9 +44,13 @@ class WebSocketClient(WebSocketBaseClient):
 
     def handshake_ok(self) -> None:
         """Start the thread. See WebSocketBaseClient."""
-        if self._th.ident is not None:  # it ran for the connection before
-            self._th = self._thread(self._th.daemon)
+        # one that ran cannot be started again, and from Python 3.13 on one that failed to start
+        self._th = self._thread(self._th.daemon)
         self._th.start()
+
+    def _await_runner(self) -> None:
+        if self._th.is_alive() and self._th is not current_thread():
+            self._th.join(self.options.open_timeout)
 
     def _thread(self, daemon: bool) -> Thread:
         return Thread(target=self.run, name="WebSocketClient", daemon=daemon)

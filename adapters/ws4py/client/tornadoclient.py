@@ -47,6 +47,7 @@ class TornadoWebSocketClient(LoopedWebSocket, WebSocketBaseClient):
             self, url, protocols, extensions, None, ssl_options, headers, exclude_headers
         )
         self.io_loop = io_loop
+        self._running: asyncio.Task[bool] | None = None
 
     def connect(self) -> asyncio.Task[None]:  # type: ignore[override]
         """Begin to connect, also where the IOLoop does not run yet; returns at once.
@@ -66,6 +67,8 @@ class TornadoWebSocketClient(LoopedWebSocket, WebSocketBaseClient):
         self._running.add_done_callback(self._ran)
 
     async def _connect(self) -> None:
+        if self._is_over() and self._running is not None:
+            await asyncio.wait([self._running], timeout=self.options.open_timeout)
         request = self._prepare()
         wire = Wire(response_head(), self.options.open_timeout)
         where = self._target()
@@ -77,6 +80,7 @@ class TornadoWebSocketClient(LoopedWebSocket, WebSocketBaseClient):
             self._check_response(head, rest)
         except BaseException:
             wire.drop()
+            self._renew_key()
             raise
         options = self._options(self.heartbeat_freq)
         self.carry(AsyncWebSocket(wire.transport, options, Side.CLIENT, self._accepted, rest))

@@ -76,11 +76,28 @@ async def test_send_takes_what_it_takes_elsewhere() -> None:
 
 
 @looped
-async def test_text_that_cannot_be_sent_is_logged(caplog: Any) -> None:
+async def test_what_cannot_be_sent_is_refused_at_once() -> None:
     async def handle(connection: Any) -> None:
         ws = Recorder()
         ws.carry(connection)
-        ws.send("\ud800")
+        for text in (b"\xff", "\ud800"):
+            with pytest.raises(UnicodeError):
+                ws.send(text)
+        with pytest.raises(ValueError, match="125 bytes"):
+            ws.ping("x" * 126)
+        ws.send("next")
+        await ws.run()
+
+    async with visited(handle) as ws:
+        assert await ws.receive() == "next"
+
+
+@looped
+async def test_iterable_that_cannot_be_sent_is_logged(caplog: Any) -> None:
+    async def handle(connection: Any) -> None:
+        ws = Recorder()
+        ws.carry(connection)
+        ws.send([])
         ws.send("next")
         await ws.run()
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -90,8 +90,10 @@ def test_opened_may_end_the_connection() -> None:
             assert ws.calls == ["opened", (1006, "Going away")]
             assert ws not in manager
         near, far = socket.socketpair()
-        with far, pytest.raises(LookupError):
-            manager.add(Failing(near))
+        with RawPeer(far) as peer:
+            with pytest.raises(LookupError):
+                manager.add(Failing(near))
+            assert peer.read_close()[0] == 1011
         assert len(manager) == 0
 
 
@@ -129,6 +131,24 @@ def test_callback_that_blocks_holds_up_nobody() -> None:
         other.send(frame(TEXT, b"y"))
         assert other.read_frame() == (TEXT, b"y")
         going_on.set()
+
+
+def test_heartbeat_is_pings_and_not_pongs() -> None:
+    class Frequent(Recorder):
+        def __init__(self, sock: Any) -> None:
+            super().__init__(sock, heartbeat_freq=0.02)
+
+    class Beating(Frequent):
+        heartbeat: ClassVar[str] = "pong"
+
+    with managing() as manager, added(manager, Beating) as (ws, quiet):
+        with added(manager, Frequent) as (_, peer):
+            for _ in "123":
+                opcode, payload = peer.read_frame()
+                peer.send(frame(PONG, payload))
+                assert opcode == PING
+        ws.close()
+        assert quiet.read_close()[0] == 1000
 
 
 def test_broadcast_reaches_all_in_whatever_form() -> None:

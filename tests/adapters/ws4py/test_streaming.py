@@ -133,6 +133,12 @@ def test_stream_finds_what_the_peer_does_wrong(frames: list[bytes], code: int) -
     assert error_of(*frames) == code
 
 
+def test_close_that_may_not_be_sent_is_an_error_and_no_closing() -> None:
+    stream = fed(close_frame(1005))
+    assert [error.code for error in stream.errors] == [1002]
+    assert stream.closing is None
+
+
 def test_stream_looks_at_nothing_after_an_error() -> None:
     stream = fed(frame(3), frame(TEXT, b"later"))
     assert stream.message is None
