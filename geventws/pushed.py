@@ -1,6 +1,6 @@
 """The machinery under AsyncWebSocket: what an event loop pushes in, and what follows from it.
 
-transport -> data_received -> protocol            protocol -> transport.writelines
+transport -> data_received -> protocol            protocol -> transport.write
 
 There is no queue and no task. What arrives goes into the protocol; whoever waits is woken and asks
 the protocol itself. When nobody receives, the protocol reads ahead a little, and the transport does
@@ -171,7 +171,7 @@ class Pushed(asyncio.Protocol):
     async def _write(self) -> None:
         """Give the transport all that the protocol wants said, and wait until it takes more."""
         if not self._is_gone():
-            self._transport.writelines(self._protocol.data_to_send())
+            self._hand_over()
         await self._room()
         if self._is_turn_over():
             await self._breathe()
@@ -198,7 +198,12 @@ class Pushed(asyncio.Protocol):
     def _post(self) -> None:
         """Have what the protocol wants said go out, but hold pongs back while that cannot be."""
         if (self._protocol.close_sent or self._has_room.is_set()) and not self._is_gone():
-            self._transport.writelines(self._protocol.data_to_send())
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        # asyncio's writelines() forgets to pause us (to 3.12.8 and 3.13.1: cpython 127655), fails
+        # once the connection is lost (136234), and chokes on an empty buffer (155888)
+        self._transport.write(b"".join(self._protocol.data_to_send()))
 
     # Care
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -26,8 +27,7 @@ class Census(NamedTuple):
 
 def census() -> Census:
     """Count what there is, after all that is due has run."""
-    if not gc.get_freeze_count():
-        gc.freeze()  # what there was before the first test is not looked through each time
+    _freeze()
     gevent.sleep(0)
     return Census(
         len(_greenlets()), len(os.listdir("/proc/self/fd")), gevent.get_hub().loop.activecnt
@@ -42,6 +42,12 @@ def settle(before: Census) -> None:
             raise AssertionError(f"left behind: {now} after {before}\n{_listing()}")
         gc.collect(0)
         gevent.sleep(STEP)
+
+
+@cache  # the count of what is frozen tells nothing: Python 3.12 begins with some
+def _freeze() -> None:
+    """Have what there was before the first test not be looked through each time."""
+    gc.freeze()
 
 
 def _is_within(now: Census, before: Census) -> bool:

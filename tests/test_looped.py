@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from geventws.looped import HIGH, LOW, LoopedTransport
+from geventws.sockets import end_writing
 from tests.loops import SMALL, looped, turns
 from tests.threads import BIG, PATIENCE, Kind, both_securities, tcp, tls
 
@@ -148,7 +149,8 @@ async def test_bytes_that_tls_holds_are_not_forgotten() -> None:
 @looped
 async def test_end_of_the_peer_closes_unless_the_protocol_wants_to_say_more(kind: Kind) -> None:
     async with ends(kind) as (transport, protocol, peer):
-        peer.close()
+        peer.settimeout(0.0)  # the transport's own notice, which TLS has, is not waited for
+        end_writing(peer)
         await protocol.until(type(None))
         assert protocol.calls == ["eof", type(None)]
         assert transport.is_closing()

@@ -69,7 +69,9 @@ class App(NamedTuple):
 @contextmanager
 def running(certificate: tuple[str, str]) -> Iterator[App]:
     """Have the application run."""
-    command = [sys.executable, "-W", "error", "-m", "tests.adapters.cherrypy_app", *certificate]
+    # the development mode shows what fails in IOBase.__del__, which is hidden before 3.13
+    python = [sys.executable, "-X", "dev", "-W", "error"]
+    command = [*python, "-m", "tests.adapters.cherrypy_app", *certificate]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as program:
