@@ -141,6 +141,8 @@ class Switching:
         # what failed after decide() was answered with a page all the same
         if not (sent and self._agreed and request.status.startswith(b"101")):
             self._ws.drop()
+            if request.sent_headers and not sent:
+                request.conn.wfile.raw.close()  # or it tries once more when it is collected
             return
         request.close_connection = True
         request.conn.linger = True  # cheroot closes its reader then, but not the socket
@@ -210,7 +212,7 @@ class HeldTransport(SocketTransport):
         """Return the bytes that are here without waiting. See ITransport."""
         return None if self._held else super().read_now()
 
-    def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
+    def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Wait until the kernel has taken all of *buffers*, if it may. See ITransport."""
         if self._held:
             self.post(buffers)

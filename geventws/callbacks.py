@@ -105,9 +105,9 @@ class Callbacks(Attended):
             for payload in pongs:
                 self._deliver_to(self.ponged, payload)
 
-    def _deliver_to(self, callback: Callable[..., None], *args: Any) -> None:
+    def _deliver_to(self, callback: Callable[[Any], None], argument: Any) -> None:
         if not self._failed:
-            self._call(callback, *args)
+            self._call(callback, argument)
 
     def _call(self, callback: Callable[..., None], *args: Any) -> None:
         try:

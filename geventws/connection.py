@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from geventws.core.codes import (
     ABNORMAL_CLOSURE,
@@ -31,11 +31,11 @@ from geventws.keepalive import Keepalive
 from geventws.options import Options, seconds
 from geventws.sending import Sending
 
-T = TypeVar("T")
-
 SHARE: Final = 0.005  # seconds of work before others run; a few frames may take as long as many
+_SHARE: Final = SHARE  # as C has it
 # Seconds past its deadline that a caller goes on with what is here already; a flood never ends.
 GRACE: Final = 0.01
+CLOSED: Final = State.CLOSED
 DROPPED: Final = "the connection is dropped"
 
 
@@ -119,20 +119,20 @@ class Connection(Sending):
 
     # Receiving
 
-    def _await(self, take: Callable[[], T | None], timeout: float | None) -> T:
-        """Return what *take* finds in the protocol, reading until it finds something."""
+    def _await(self, whole: bool, timeout: float | None) -> Any:
+        """Return the next message, or piece of one with its end, reading until there is one."""
         protocol = self._protocol
         deadline = None if timeout is None else monotonic() + seconds(timeout)
-        if monotonic() - self._since > SHARE:
+        if protocol.buffered() and monotonic() - self._since > _SHARE:
             self._breathe()
         while True:
-            found = take()
+            found = protocol.next_message() if whole else protocol.next_piece()
             self._look_after()
             if found is not None:
                 if self._told is not None:  # there may be room in the read-ahead now
                     self._tell()
                 return found
-            if protocol.state == State.CLOSED:
+            if protocol.state is CLOSED:
                 self._end()
                 raise protocol.closed_error()
             self._more(deadline, False)
@@ -145,7 +145,7 @@ class Connection(Sending):
             self._look_after()
             if done():
                 return
-            if protocol.state == State.CLOSED:
+            if protocol.state is CLOSED:
                 self._end()
                 raise protocol.closed_error()
             self._more(deadline, True)
@@ -180,7 +180,7 @@ class Connection(Sending):
 
     def _read_for_nobody(self) -> None:
         protocol = self._protocol
-        if protocol.wants_data() or protocol.state == State.CLOSED:
+        if protocol.wants_data() or protocol.state is CLOSED:
             self._read_now()
         protocol.frames_this_turn = 0
         protocol.read_ahead()
@@ -246,7 +246,7 @@ class Connection(Sending):
 
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
-        return self._protocol.frames_this_turn >= TURN or monotonic() - self._since > SHARE
+        return self._protocol.frames_this_turn >= TURN or monotonic() - self._since > _SHARE
 
     # Sending
 
@@ -254,7 +254,9 @@ class Connection(Sending):
         """Write all that the protocol wants said; who calls this has the turn."""
         protocol = self._protocol
         try:
-            self._transport.write(protocol.data_to_send(), self._options.send_timeout)
+            # what is sent while more waits to be received is a reply, and more replies will follow
+            more = protocol.buffered() > 0
+            self._transport.write(protocol.data_to_send(), self._options.send_timeout, more)
         except OSError as error:
             self._lose(error)
             raise protocol.closed_error() from error
@@ -281,7 +283,7 @@ class Connection(Sending):
         self._end()
 
     def _is_over(self) -> bool:
-        return self._protocol.state == State.CLOSED
+        return self._protocol.state is CLOSED
 
     def _drop(self) -> None:
         self._transport.close()

@@ -48,8 +48,11 @@ class ITransport(Interface):
     def readable() -> bool:
         """Return whether bytes, or the end of the stream, wait to be read."""
 
-    def write(buffers: list[bytes], timeout: float | None) -> None:
+    def write(buffers: list[bytes], timeout: float | None, more: bool = False) -> None:
         """Wait until the operating system has taken all of *buffers*, whole and in order.
+
+        *more* says that the caller will write more at once, or wait: then a transport may keep
+        them a moment instead, at the latest until others run.
 
         Raises TimeoutError after *timeout* seconds without any progress, another OSError where the
         stream is lost. After any exception *torn* tells whether some of them left; where it is

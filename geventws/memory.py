@@ -122,7 +122,7 @@ class MemoryTransport:
 
     # Writing
 
-    def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
+    def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Wait until the other end has taken all of *buffers*. See ITransport."""
         before = self.written + len(self._out)
         self.post(buffers)

@@ -1,11 +1,16 @@
 # C types for sending.py; nothing here may change what that file says.
+from geventws.core.protocol cimport Protocol
 
 cdef class Sending:
     cdef public object _backlog
     cdef public object _line
     cdef public object _options
-    cdef public object _protocol
+    cdef public Protocol _protocol
     cdef public object _side
     cdef public object _transport
-    cdef public object _turn_taken
-    cdef public object _unfinished
+    cdef public bint _turn_taken
+    cdef public bint _unfinished
+
+    cpdef _take_turn(self)
+    cpdef _pass_turn(self)
+    cpdef _post(self)

@@ -109,7 +109,7 @@ class Sending:
                 self._post_backlog(self._backlog)
 
     def _post_backlog(self, backlog: Backlog) -> None:
-        if self._protocol.state != State.OPEN:
+        if self._protocol.state is not State.OPEN:
             self._forget_backlog()
             return
         while backlog and not self._unfinished and not self._transport.unsent():
@@ -134,7 +134,7 @@ class Sending:
         under way, and before the close frame that this side sends; where a fragmented message is
         cut off by that, or the peer ends the connection, what waits is dropped.
         """
-        if self._protocol.state != State.OPEN:
+        if self._protocol.state is not State.OPEN:
             return CLOSED
         if self._backlog is None:
             if not self._unfinished and not self._transport.unsent():
@@ -179,7 +179,7 @@ class Sending:
     def _empty_backlog(self) -> None:
         """Give the transport all that waits, since nothing may follow a close frame."""
         backlog = self._backlog
-        while backlog and not self._unfinished and self._protocol.state == State.OPEN:
+        while backlog and not self._unfinished and self._protocol.state is State.OPEN:
             self._post_broadcast(backlog.take())
 
     def _forget_backlog(self) -> None:

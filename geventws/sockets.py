@@ -147,7 +147,7 @@ class SocketTransport:
 
     # Writing
 
-    def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
+    def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Wait until the kernel has taken all of *buffers*. See ITransport."""
         before = self.written
         ahead = self._unsent

@@ -1,25 +1,30 @@
 # C types for transport.py; nothing here may change what that file says.
+import cython
 
-cdef class Transport:
+from geventws.outgoing cimport Outgoing
+
+cdef double SHARE
+
+cdef class Transport(Outgoing):
     cdef object __weakref__
-    cdef object _hub
     cdef object _io
-    cdef object _more
-    cdef object _moved
-    cdef object _out
-    cdef object _out_io
+    cdef bint _more
     cdef object _parked
     cdef object _reader
-    cdef bint _shut
     cdef double _since
-    cdef object _socket
-    cdef bint _tls
-    cdef object _writer
-    cdef public bint closed
-    cdef public object error
+    cdef bint _watching
     cdef public object local_address
-    cdef public object on_drained
     cdef public object on_neglect
     cdef public object peer_address
-    cdef public bint torn
-    cdef public long long written
+
+    @cython.locals(late=bint)
+    cpdef bytes read(self, timeout=*)
+    cpdef bytes read_now(self)
+    cpdef park(self, ready)
+    @cython.locals(data=bytes)
+    cdef bytes _receive(self)
+    @cython.locals(now=double)
+    cdef _share(self)
+    cdef bint _wait_readable(self, timeout) except -1
+    cdef _watch_readable(self)
+    cdef _unpark(self)

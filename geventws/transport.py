@@ -3,11 +3,7 @@
 One watcher lies on the socket for as long as it lives. libev's watchers are level-triggered: while
 bytes wait and nobody reads, it would fire on every turn of the hub; so it stops itself then and
 tells *on_neglect*. A read waits first and receives second, for a receive that was tried in vain
-costs as much as the switch.
-
-Writing has one buffer in which frames keep their order. What the kernel does not take at once is
-kept there, and the hub sends it on when it can; write() is post() and a wait for that buffer to
-empty, so a frame can neither overtake another one nor be cut by it.
+costs as much as the switch. What writes is in outgoing.py.
 """
 
 from __future__ import annotations
@@ -20,26 +16,18 @@ from time import monotonic
 from typing import Any, Final
 
 import gevent
-import gevent.ssl
 from gevent.event import Event
 from gevent.monkey import get_original
-from gevent.socket import SHUT_WR
 from greenlet import getcurrent
 from zope.interface import classImplements
 
 from geventws.interfaces import ITransport
-from geventws.outbox import Outbox
+from geventws.outgoing import READY, TIMED_OUT, Outgoing
 
 CHUNK: Final = 64 * 1024  # bytes asked for at once
 SHARE: Final = 0.005  # seconds of reading what is already here, before others run
-BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
-READ: Final = 1  # the events of gevent's io watchers
-WRITE: Final = 2
+READ: Final = 1  # the event of gevent's io watchers
 POLL: Final = get_original("select", "poll")  # gevent's lets others run, however short its wait
-
-# what the hub tells a greenlet that waits here
-READY: Final = object()
-TIMED_OUT: Final = object()
 
 
 def breathe() -> None:
@@ -56,7 +44,7 @@ def breathe() -> None:
         timer.close()
 
 
-class Transport:
+class Transport(Outgoing):
     """A connected gevent socket that this transport alone uses from now on.
 
     Belongs to the thread whose hub made it. One greenlet may read while another one writes.
@@ -64,57 +52,31 @@ class Transport:
 
     __slots__ = (
         "__weakref__",
-        "_hub",
         "_io",
         "_more",
-        "_moved",
-        "_out",
-        "_out_io",
         "_parked",
         "_reader",
-        "_shut",
         "_since",
-        "_socket",
-        "_tls",
-        "_writer",
-        "closed",
-        "error",
+        "_watching",
         "local_address",
-        "on_drained",
         "on_neglect",
         "peer_address",
-        "torn",
-        "written",
     )
 
     def __init__(self, socket: Any) -> None:
         socket.settimeout(0.0)
-        self._socket = socket
-        self._tls = isinstance(socket, (ssl.SSLSocket, gevent.ssl.SSLSocket))
-        self._hub = gevent.get_hub()
+        super().__init__(socket)
         self._io: Any = self._hub.loop.io(socket.fileno(), READ)
-        self.local_address = socket.getsockname()
-        self.peer_address: Any = None
-        with suppress(OSError):  # it may have gone away before we look
-            self.peer_address = socket.getpeername()
-        # reading
+        self._watching = False
         self._reader: Any = None
         self._more = True  # bytes may be here that no watcher tells of
         self._since = 0.0  # when others last ran, while there is always more
         self._parked: Callable[[], None] | None = None
         self.on_neglect: Callable[[], None] | None = None  # bytes came and nobody reads
-        # writing
-        self._out = Outbox()
-        self._out_io: Any = None
-        self._writer: Any = None
-        self._moved = 0.0  # when a writer last saw the kernel take something
-        self.written = 0  # bytes the kernel took
-        self.on_drained: Callable[[], None] | None = None
-        # ending
-        self._shut = False
-        self.closed = False
-        self.torn = False
-        self.error: OSError | None = None
+        self.local_address = socket.getsockname()
+        self.peer_address: Any = None
+        with suppress(OSError):  # it may have gone away before we look
+            self.peer_address = socket.getpeername()
 
     # Reading
 
@@ -150,6 +112,8 @@ class Transport:
 
     def park(self, ready: Callable[[], None]) -> None:
         """Have the hub call *ready*, once, when bytes or the end of the stream are there."""
+        if self._corked is not None:
+            self._uncork()
         self._parked = ready
         if self.closed or self._more:
             self._hub.loop.run_callback(self._unpark)
@@ -164,7 +128,7 @@ class Transport:
         if self.closed:
             return b""
         try:
-            data: bytes = self._socket.recv(CHUNK)
+            data: bytes = self._stream.recv(CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             self._more = False
             if self.error is not None:  # which a write met, and told nobody
@@ -186,6 +150,8 @@ class Transport:
 
     def _wait_readable(self, timeout: float | None) -> bool:
         """Wait for something to receive; return whether the time is up instead."""
+        if self._corked is not None:
+            self._uncork()
         if self.closed:
             return False
         self._watch_readable()
@@ -203,7 +169,8 @@ class Transport:
 
     def _watch_readable(self) -> None:
         """Have the hub tell of the next bytes: a reader, who is parked, or on_neglect."""
-        if not self.closed and not self._io.active:
+        if not self._watching and not self.closed:
+            self._watching = True
             self._io.start(self._on_readable)
 
     def _on_readable(self) -> None:
@@ -212,6 +179,7 @@ class Transport:
             self._reader.switch(READY)
             return
         self._io.stop()
+        self._watching = False
         if self._parked is not None:
             self._unpark()
         elif self.on_neglect is not None:
@@ -226,128 +194,6 @@ class Transport:
         if self._reader is not None:
             self._reader.switch(TIMED_OUT)
 
-    def _timer(self, seconds: float, call: Callable[[], None]) -> Any:
-        timer = self._hub.loop.timer(max(seconds, 0.0))
-        timer.start(call, update=True)  # the loop's idea of now is from before our caller's work
-        return timer
-
-    # Writing
-
-    def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
-        """Wait until the kernel has taken all of *buffers*. See ITransport."""
-        before = self.written + self._out.size
-        self.post(buffers)
-        if self._out.size:
-            try:
-                self._wait_drained(timeout)
-            except BaseException:
-                self.torn = not self._withdraw(before - self.written, sum(map(len, buffers)))
-                raise
-        if self.closed or self.error is not None:
-            self.torn = self._tls or self.written > before
-            raise ConnectionAbortedError("the connection is lost") from self.error
-
-    def post(self, buffers: list[bytes]) -> None:
-        """Send *buffers* as far as that goes without waiting. See ITransport."""
-        if self.closed or self.error is not None:
-            return
-        if self._out.size:
-            self._out.put(buffers)
-            return
-        for index, data in enumerate(buffers):
-            sent = self._send(data)
-            if sent < len(data):
-                self._out.put([memoryview(data)[sent:], *buffers[index + 1 :]])
-                if self._tls and sent:  # OpenSSL takes one record at a time
-                    self._send_kept()
-                if self._out.size:
-                    self._watch_writable()
-                return
-
-    def unsent(self) -> int:
-        """Return how many bytes given to post() or write() have not left."""
-        return self._out.size
-
-    def _withdraw(self, ahead: int, size: int) -> bool:
-        """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
-
-        Of TLS the first bytes kept may be in a record that OpenSSL has begun, which must follow.
-        """
-        if not self._out.size or ahead < self._tls:
-            return False
-        self._out.withdraw(ahead, size)
-        return True
-
-    def _send(self, data: bytes | memoryview) -> int:
-        """Return how much of *data* is dealt with: what the kernel took, or all when it is lost."""
-        try:
-            sent: int = self._socket.send(data)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-        except OSError as error:
-            self._lose(error)
-            return len(data)
-        self.written += sent
-        return sent
-
-    def _lose(self, error: OSError) -> None:
-        self.error = error
-        self._out.clear()
-        self._hub.loop.run_callback(self._wake_all)
-
-    def _watch_writable(self) -> None:
-        if self._out_io is None:
-            self._out_io = self._hub.loop.io(self._socket.fileno(), WRITE)
-        self._out_io.start(self._on_writable)
-
-    def _on_writable(self) -> None:
-        self._send_kept()
-        if self._out.size:
-            return
-        self._out_io.stop()
-        if self._shut:
-            self._shutdown()
-        if self._writer is not None:
-            self._writer.switch(READY)
-        if self.on_drained is not None and not self.closed:
-            self.on_drained()
-
-    def _send_kept(self) -> None:
-        target = self.written + BURST
-        while self._out.size and self.written < target:
-            head = self._out.head()
-            sent = self._send(head)
-            if self.error is not None:
-                return
-            if sent:
-                self._moved = monotonic()
-            self._out.leave(sent)
-            if sent < len(head):
-                return
-
-    def _wait_drained(self, timeout: float | None) -> None:
-        self._writer = getcurrent()
-        self._moved = monotonic()
-        try:
-            while self._out.size and not self.closed:
-                left = None if timeout is None else self._moved + timeout - monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError("the peer takes no more bytes")
-                timer = None if left is None else self._timer(left, self._write_timed_out)
-                try:
-                    self._hub.switch()
-                finally:
-                    if timer is not None:
-                        timer.close()
-        finally:
-            self._writer = None
-
-    def _write_timed_out(self) -> None:
-        if self._out.size:
-            self._on_writable()  # we may have been too busy to notice that there is room
-        if self._writer is not None:
-            self._writer.switch(TIMED_OUT)
-
     # Ending, and what is general
 
     def breathe(self) -> None:
@@ -358,19 +204,14 @@ class Transport:
         """Return an event whose wait() lets other greenlets run."""
         return Event()
 
-    def shutdown(self) -> None:
-        """Tell the peer that nothing more will be written, once all that was posted has left."""
-        if not self._shut and not self.closed:
-            self._shut = True
-            if not self._out.size:
-                self._shutdown()
-
     def close(self) -> None:
         """Drop the stream now and wake who waits for it."""
         if self.closed:
             return
+        if self._corked is not None:
+            self._uncork()
         self.closed = True
-        self._out.clear()
+        self._out = None
         for watcher in (self._io, self._out_io):
             if watcher is not None:
                 watcher.stop()
@@ -379,19 +220,10 @@ class Transport:
         self.on_neglect = self.on_drained = None
         self._hub.loop.run_callback(self._wake_all)
 
-    def _shutdown(self) -> None:
-        try:
-            if self._tls:
-                with suppress(ssl.SSLError):  # the peer's own notice is not waited for
-                    self._socket.unwrap()  # says that the stream is whole (RFC 8446 6.1)
-            self._socket.shutdown(SHUT_WR)
-        except OSError as error:
-            self._lose(error)
-
     def _wake_all(self) -> None:
-        for waiting in (self._reader, self._writer):
-            if waiting is not None:
-                waiting.switch(READY)
+        if self._reader is not None:
+            self._reader.switch(READY)
+        super()._wake_all()
         self._unpark()
 
 

@@ -9,5 +9,10 @@ cdef class WebSocket(Callbacks):
     cdef public object state
     cdef public object subprotocol
 
+    cdef _receive(self, bint whole, timeout, iteration=*)
+    cdef _in_turn(self, message, bint whole)
+    cdef _send_whole(self, message)
+    cdef _say_first(self)
+
 cdef class EchoWebSocket(WebSocket):
     pass

@@ -5,7 +5,7 @@ message -> send() -> the wire -> receive() -> message
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -123,7 +123,7 @@ class WebSocket(Callbacks):
             TimeoutError: no whole message came in time; the connection is still good.
             ConcurrencyError: another caller is receiving.
         """
-        message: str | bytes = self._receive(self._protocol.next_message, timeout)
+        message: str | bytes = self._receive(True, timeout)
         return message
 
     def receive_pieces(self) -> Iterator[str | bytes]:
@@ -140,7 +140,7 @@ class WebSocket(Callbacks):
         begun = ended = False
         try:
             while not ended:
-                piece, ended = self._receive(self._protocol.next_piece, None, iteration)
+                piece, ended = self._receive(False, None, iteration)
                 begun = True
                 yield piece
         finally:
@@ -166,13 +166,13 @@ class WebSocket(Callbacks):
             yield message
             del message  # or it would live until the next one comes
 
-    def _receive(self, take: Any, timeout: float | None, iteration: object = None) -> Any:
+    def _receive(self, whole: bool, timeout: float | None, iteration: object = None) -> Any:
         """Receive for receive(), or for an *iteration* that nobody else comes between."""
         if self._receiving is not None and self._receiving is not iteration:
             raise ConcurrencyError("another caller is receiving on this connection")
         self._receiving = iteration or RECEIVE
         try:
-            return self._await(take, timeout)
+            return self._await(whole, timeout)
         finally:
             if iteration is None:
                 self._receiving = None
@@ -182,8 +182,9 @@ class WebSocket(Callbacks):
     def send(self, message: Data | Iterable[Data]) -> None:
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
-        Returns when the operating system has the bytes. An iterable's first item says whether the
-        message is text or binary; pings and pongs go between its fragments.
+        Returns when the operating system has the bytes, or where more has come to be received, and
+        replies will follow, at the latest when the caller waits for anything. An iterable's first
+        item says whether the message is text or binary; pings and pongs go between its fragments.
 
         Raises:
             ConnectionClosed: the connection is closed, or the peer took nothing for send_timeout.
@@ -195,18 +196,21 @@ class WebSocket(Callbacks):
         connection stays usable, unless a part of the message had left: then it is lost (1006).
         """
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            self._in_turn(self._send_whole, message)
+            self._in_turn(message, True)
         elif isinstance(message, Iterable):
-            self._in_turn(self._send_fragments, iter(message))
+            self._in_turn(iter(message), False)
         else:
             raise TypeError(f"message: str, bytes or an iterable, not {type(message).__name__}")
 
-    def _in_turn(self, send: Callable[[Any], None], message: Any) -> None:
+    def _in_turn(self, message: Any, whole: bool) -> None:
         self._take_turn()
         try:
             if self._backlog is not None:
                 self._let_broadcasts_go_first()
-            send(message)
+            if whole:
+                self._send_whole(message)
+            else:
+                self._send_fragments(message)
         finally:
             self._pass_turn()
         if self._is_turn_over():  # only now, or all others would come to stand in line

@@ -41,6 +41,7 @@ HOUSE = [
     "uri",
     "opening",
     "wire",
+    "outgoing",
     "transport",
     "workers",
     "care",
@@ -74,7 +75,7 @@ ORDER = [
 ]
 WITHOUT_GEVENT = {
     *("geventws", "geventws.adapters", "geventws.core", *ORDER[: len(CORE)]),
-    *(f"geventws.{name}" for name in HOUSE[: HOUSE.index("transport")]),
+    *(f"geventws.{name}" for name in HOUSE[: HOUSE.index("outgoing")]),
     *(f"geventws.adapters.{name}" for name in DOORS_WITHOUT_GEVENT),
 }
 LAZY = {"geventws"}  # this one may import inside functions

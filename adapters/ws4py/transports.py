@@ -55,7 +55,7 @@ class ObjectTransport(SocketTransport):
         """Return whether the end of the stream is here; nobody knows of bytes."""
         return self.closed
 
-    def write(self, buffers: list[bytes], timeout: float | None = None) -> None:
+    def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Return when all of *buffers* was given to sendall(). See ITransport."""
         self.post(buffers)
         while self._unsent:

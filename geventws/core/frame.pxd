@@ -3,6 +3,11 @@ import cython
 
 from geventws.core.mask cimport mask, rotate
 
+# what codes.py says, as C has it
+cdef int BINARY, CLOSE, CONTINUATION, PONG, TEXT
+cdef dict _heads
+
+@cython.freelist(8)
 cdef class Frame:
     cdef public int opcode
     cdef public bytes payload
@@ -26,6 +31,7 @@ cdef class FrameReader:
     @cython.locals(
         data=bytes, view="const unsigned char *", pos=Py_ssize_t, have=Py_ssize_t, end=Py_ssize_t,
         first=int, second=int, length="long long", left="long long", width=int, payload=bytes,
+        fin=bint,
     )
     cpdef Frame next_frame(self)
 
@@ -38,7 +44,10 @@ cdef class FrameReader:
     @cython.locals(opcode=int)
     cdef int _check(self, int first, int second) except -1
 
+    @cython.locals(view="const unsigned char *", length="long long", index=Py_ssize_t)
     cdef long long _long_length(self, Py_ssize_t pos, int width) except -1
 
-@cython.locals(first=int, masked=int)
+@cython.locals(start=int, masked=int, head=bytes)
 cpdef bytes frame_head(int opcode, long long length, bint fin, bint rsv1, bytes key)
+
+cdef bytes _start(int number)

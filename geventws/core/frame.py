@@ -100,7 +100,7 @@ class FrameReader:
         self._check(first, second)
         length = second & 0x7F
         pos += 2
-        if length > MAX_CONTROL:
+        if length >= 126:
             width = 2 if length == 126 else 8
             if have < 2 + width:
                 return None
@@ -118,11 +118,9 @@ class FrameReader:
             return None  # control frames are handed on whole
         left = length - (end - pos)
         self._left = left
-        self._fin = first > 0x7F
+        self._fin = fin = first > 0x7F
         payload = self._payload(pos, end)
-        return Frame(
-            first & 0x0F, payload, left == 0 and first > 0x7F, first & 0x40 != 0, True, left
-        )
+        return Frame(first & 0x0F, payload, left == 0 and fin, first & 0x40 != 0, True, left)
 
     def _next_piece(self) -> Frame | None:
         size = min(len(self._data), self._left)  # nothing stands before it: all that was is taken
@@ -165,9 +163,12 @@ class FrameReader:
             )
 
     def _long_length(self, pos: int, width: int) -> int:
-        length = int.from_bytes(self._data[pos : pos + width], "big")
-        if length >= 1 << 63:
+        view = self._data  # compiled, a pointer
+        if width == 8 and view[pos] > 0x7F:
             raise ProtocolError("a length with its first bit set (RFC 6455 5.2)")
+        length = 0
+        for index in range(pos, pos + width):
+            length = length << 8 | view[index]
         if length <= (MAX_CONTROL if width == 2 else 0xFFFF):
             raise ProtocolError("a length in more bytes than it takes (RFC 6455 5.2)")
         return length
@@ -175,13 +176,26 @@ class FrameReader:
 
 def frame_head(opcode: int, length: int, fin: bool, rsv1: bool, key: bytes) -> bytes:
     """Return what stands before *length* bytes of payload; *key* is b"" where nothing is masked."""
-    first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
+    start = (opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)) << 8
     masked = 0x80 if key else 0
-    if length <= MAX_CONTROL:
-        return bytes((first, masked | length)) + key
-    if length <= 0xFFFF:
-        return bytes((first, masked | 126, length >> 8, length & 0xFF)) + key
-    return bytes((first, masked | 127)) + length.to_bytes(8, "big") + key
+    if length < 126:
+        head = _start(start | masked | length)
+    elif length <= 0xFFFF:
+        head = _start(start | masked | 126) + length.to_bytes(2, "big")
+    else:
+        head = _start(start | masked | 127) + length.to_bytes(8, "big")
+    return head + key if key else head
+
+
+def _start(number: int) -> bytes:
+    """Return the first two bytes of a frame, from a store of those that were needed before."""
+    found = _heads.get(number)
+    if found is None:
+        found = _heads[number] = number.to_bytes(2, "big")
+    return found
+
+
+_heads: dict[int, bytes] = {}
 
 
 def check_close(code: int, reason: str) -> None:

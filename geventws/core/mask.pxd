@@ -6,8 +6,8 @@ cdef Py_ssize_t BLOCK
 cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end)
 
 @cython.locals(
-    result=bytearray, source="const unsigned char *", target="unsigned char *",
-    keys="const unsigned char *", block=Py_ssize_t, index=Py_ssize_t, masks=bytes,
+    source="const unsigned char *", keys="const unsigned char *", part=bytes,
+    target="unsigned char *", repeated=bytes, block=Py_ssize_t, at=Py_ssize_t, index=Py_ssize_t,
 )
 cdef bytes _xor(data, bytes key, Py_ssize_t start, Py_ssize_t size)
 

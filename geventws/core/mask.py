@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 try:
     from wsaccel.xormask import XorMaskerSimple
@@ -12,13 +13,13 @@ except ImportError:  # the interpreted twin then makes do with big integers
 
 COMPILED = not __file__.endswith(".py")
 
+# From this many bytes on the compiled loop has its key repeated, so that wide XORs can be used.
+BLOCK = 256
 # Keys are cut from a page of random bytes: no easier to foretell than from a call for each, at a
 # tenth of the cost.
 PAGE = 4096
 # Below this many bytes one big-integer XOR is as fast as wsaccel's set-up.
 ACCELERATED = 64
-# The compiled loop's key, repeated: long enough that wide XORs pay, short enough for small frames.
-BLOCK = 256
 
 
 def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
@@ -45,16 +46,33 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
 
 
 def _xor(data: bytes | bytearray, key: bytes, start: int, size: int) -> bytes:
-    """The same byte by byte: an inner loop that a C compiler turns into wide XORs."""
-    result = bytearray(size)
-    masks = key * (BLOCK // 4)
-    source = data  # compiled, these three are pointers
-    target = result
-    keys = masks
-    for block in range(0, size, BLOCK):
-        for index in range(min(BLOCK, size - block)):
-            target[block + index] = source[start + block + index] ^ keys[index]
-    return bytes(result)
+    """The same byte by byte: a loop that a C compiler turns into wide XORs.
+
+    Compiled, source, target and keys are pointers, and the copy is changed where it lies: nobody
+    else knows it yet, unless it is of one byte, which Python makes but once.
+    """
+    source = data
+    if size == 1:
+        return bytes((source[start] ^ key[0],))
+    part = _OWN(source[start : start + size])
+    target = part
+    repeated = key if size < BLOCK else key * (BLOCK // 4)
+    keys = repeated
+    if size < BLOCK:
+        for index in range(size):
+            target[index] = source[start + index] ^ keys[index & 3]
+        return bytes(part)
+    at = 0
+    while at < size:
+        for index in range(min(BLOCK, size - at)):
+            target[at + index] = source[start + at + index] ^ keys[index]
+        at += BLOCK
+    return bytes(part)
+
+
+# What that loop works on: a pointer can change bytes, all else a bytearray only. (A C function is
+# not among the globals.)
+_OWN: Any = bytearray if "_xor" in globals() else bytes
 
 
 def rotate(key: bytes, by: int) -> bytes:

@@ -4,6 +4,9 @@ import cython
 from geventws.core.frame cimport Frame, frame_head
 from geventws.core.mask cimport mask
 
+# what codes.py says, as C has it
+cdef int BINARY, CONTINUATION, TEXT
+
 cdef class MessageReader:
     cdef bytearray _buffer
     cdef bint _compressed

@@ -4,6 +4,9 @@ import cython
 from geventws.core.frame cimport Frame, FrameReader
 from geventws.core.message cimport MessageReader, MessageWriter
 
+cdef int CLOSE, PING, PONG  # what codes.py says, as C has it
+cdef int _TURN
+
 cdef class Protocol:
     cdef public object state
     cdef public int frames_this_turn

@@ -48,6 +48,9 @@ AHEAD_BYTES: Final = 64 * 1024
 TURN: Final = 32
 # Pongs kept for a slow driver or peer: a turn's; of more the latest do (RFC 6455 5.5.3).
 PONGS: Final = TURN
+# a number that C has, and names with nothing to look up in them
+_TURN: Final = TURN
+_OPEN, _CLOSED = State.OPEN, State.CLOSED
 
 
 class Protocol:
@@ -101,14 +104,11 @@ class Protocol:
     def receive_data(self, data: bytes) -> None:
         """Take bytes off the wire; next_message() and its like then look at them."""
         self.wire_received += len(data)
-        if self.state != State.CLOSED:
+        if self.state is not _CLOSED:
             self._frames.feed(data)
 
     def receive_eof(self, error: BaseException | None = None) -> None:
-        """Take note that no more bytes will come, because of *error* where there was one.
-
-        It takes effect when everything before it has been looked at.
-        """
+        """Take note that the stream ends after what came, because of *error* or of nothing."""
         self.eof = True
         if self._lost is None:
             self._lost = error
@@ -122,7 +122,7 @@ class Protocol:
             return self._next_ahead()
         if self._held is not None:
             self._let_go()
-        while self.frames_this_turn < TURN and self.state != State.CLOSED:
+        while self.frames_this_turn < _TURN and self.state is not _CLOSED:
             try:
                 frame = self._frames.next_frame()
                 if frame is None:
@@ -163,7 +163,7 @@ class Protocol:
 
         What may only take effect after the messages before it is held until those are handed out.
         """
-        while self.frames_this_turn < TURN and self._has_room() and self._advance():
+        while self.frames_this_turn < _TURN and self._has_room() and self._advance():
             pass
 
     def keep_all(self) -> None:
@@ -171,12 +171,12 @@ class Protocol:
 
         What is kept is bounded, as the flood may inflate to any size.
         """
-        while self.state == State.OPEN and self._ahead_bytes < 2 * AHEAD_BYTES and self._advance():
+        while self.state is _OPEN and self._ahead_bytes < 2 * AHEAD_BYTES and self._advance():
             pass
 
     def wants_data(self) -> bool:
         """Return whether someone who is not receiving should read more off the wire."""
-        if self.eof or self._held is not None or self.state == State.CLOSED:
+        if self.eof or self._held is not None or self.state is _CLOSED:
             return False
         return self.close_sent or (self._has_room() and self.buffered() < AHEAD_BYTES)
 
@@ -190,7 +190,7 @@ class Protocol:
 
     def _advance(self) -> bool:
         """Look at one more frame; False when there is none that may be looked at now."""
-        if self._held is not None or self.state == State.CLOSED:
+        if self._held is not None or self.state is _CLOSED:
             return False
         # rule 2; but whoever sent a close frame sees the answer without receiving all before it
         holds = self._ahead is not None and not self.close_sent
@@ -329,7 +329,7 @@ class Protocol:
         """
         payload = close_payload(code, reason)
         self.keep_all()
-        if self.state == State.OPEN:
+        if self.state is _OPEN:
             self._send_close(payload)
             self.state = State.CLOSING
             self.close_code = code
@@ -344,7 +344,7 @@ class Protocol:
         self, code: int, reason: str, error: BaseException | None = None, wire: int | None = None
     ) -> None:
         """End the conversation with *code*; the peer is told *wire*, or *code*, where it may be."""
-        if self.state == State.CLOSED:
+        if self.state is _CLOSED:
             return
         told = code if wire is None else wire
         if sendable(told):
@@ -374,7 +374,7 @@ class Protocol:
         return error
 
     def _check_open(self) -> None:
-        if self.state != State.OPEN:
+        if self.state is not _OPEN:
             raise self.closed_error()
 
     def _send_pongs(self) -> None:

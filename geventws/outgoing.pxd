@@ -1,0 +1,44 @@
+# C types for outgoing.py; nothing here may change what that file says.
+import cython
+
+cdef Py_ssize_t CORK
+
+cdef class Outgoing:
+    cdef list _corked
+    cdef Py_ssize_t _corked_size
+    cdef object _hub
+    cdef double _moved
+    cdef object _out
+    cdef object _out_io
+    cdef bint _shut
+    cdef object _socket
+    cdef object _stream
+    cdef bint _tls
+    cdef bint _uncorking
+    cdef object _writer
+    cdef public bint closed
+    cdef public object error
+    cdef public object on_drained
+    cdef public bint torn
+    cdef public long long written
+
+    @cython.locals(before="long long")
+    cpdef write(self, list buffers, timeout=*, bint more=*)
+    cpdef post(self, list buffers)
+    cpdef long long unsent(self) except -1
+    @cython.locals(index=Py_ssize_t, sent=Py_ssize_t)
+    cdef _post(self, list buffers)
+    cdef _keep(self, list buffers)
+    @cython.locals(data=bytes)
+    cdef _cork(self, list buffers)
+    cdef _uncork(self)
+    cdef bint _withdraw(self, long long ahead, long long size) except -1
+    @cython.locals(sent=Py_ssize_t)
+    cdef Py_ssize_t _send(self, data) except -1
+    cdef _lose(self, error)
+    cdef _watch_writable(self)
+    @cython.locals(target="long long", sent=Py_ssize_t)
+    cdef _send_kept(self)
+    cdef _wait_drained(self, timeout)
+    cdef _timer(self, double seconds, call)
+    cdef _shutdown(self)

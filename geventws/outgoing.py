@@ -1,0 +1,263 @@
+"""The half of a gevent transport that writes.
+
+write, post -> the kernel          what it does not take -> Outbox -> the hub -> the kernel
+
+There is one buffer in which frames keep their order. What the kernel does not take at once is kept
+there, and the hub sends it on when it can; write() is post() and a wait for that buffer to empty,
+so a frame can neither overtake another one nor be cut by it.
+
+Replies are corked: a call of the kernel costs more than all else that a small message does, so what
+is written while more is about to follow is kept until its writer waits, or the hub has its turn.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+import gevent
+import gevent.socket
+import gevent.ssl
+from greenlet import getcurrent
+
+from geventws.outbox import Outbox
+
+BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
+CORK: Final = 64 * 1024  # bytes that are corked at most
+WRITE: Final = 2  # the event of gevent's io watchers
+
+# what the hub tells a greenlet that waits here
+READY: Final = object()
+TIMED_OUT: Final = object()
+
+
+class Outgoing:
+    """What of a Transport writes, and knows whether the stream is lost or closed."""
+
+    __slots__ = (
+        "_corked",
+        "_corked_size",
+        "_hub",
+        "_moved",
+        "_out",
+        "_out_io",
+        "_shut",
+        "_socket",
+        "_stream",
+        "_tls",
+        "_uncorking",
+        "_writer",
+        "closed",
+        "error",
+        "on_drained",
+        "torn",
+        "written",
+    )
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._tls = isinstance(socket, (ssl.SSLSocket, gevent.ssl.SSLSocket))
+        # what gevent's own class does on top of this is to wait, and that is done here
+        plain = type(socket) is gevent.socket.socket
+        self._stream = socket._sock if plain else socket
+        self._hub = gevent.get_hub()
+        self._out: Outbox | None = None  # None while nothing is kept
+        self._out_io: Any = None
+        self._corked: list[bytes] | None = None
+        self._corked_size = 0
+        self._uncorking = False  # the hub will
+        self._writer: Any = None
+        self._moved = 0.0  # when a writer last saw the kernel take something
+        self.written = 0  # bytes the kernel took
+        self.on_drained: Callable[[], None] | None = None
+        # ending
+        self._shut = False
+        self.closed = False
+        self.torn = False
+        self.error: OSError | None = None
+
+    def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
+        """Wait until the kernel has taken all of *buffers*. See ITransport."""
+        if more and self._out is None and self.error is None and not self.closed:
+            self._cork(buffers)
+            return
+        before = self.written + self.unsent()
+        self._post(buffers)
+        if self._out is not None:
+            try:
+                self._wait_drained(timeout)
+            except BaseException:
+                self.torn = not self._withdraw(before - self.written, sum(map(len, buffers)))
+                raise
+        if self.closed or self.error is not None:
+            self.torn = self._tls or self.written > before
+            raise ConnectionAbortedError("the connection is lost") from self.error
+
+    def post(self, buffers: list[bytes]) -> None:
+        """Send *buffers* as far as that goes without waiting. See ITransport."""
+        if self._corked is not None:
+            self._uncork()
+        self._post(buffers)
+
+    def unsent(self) -> int:
+        """Return how many bytes given to post() or write() have not left."""
+        if self._corked is not None:
+            self._uncork()
+        return 0 if self._out is None else self._out.size
+
+    def _post(self, buffers: list[bytes]) -> None:
+        if self.closed or self.error is not None:
+            return
+        if self._out is not None:
+            self._out.put(buffers)
+            return
+        for index, data in enumerate(buffers):
+            sent = self._send(data)
+            if sent < len(data):
+                self._keep([memoryview(data)[sent:], *buffers[index + 1 :]])
+                if self._tls and sent:  # OpenSSL takes one record at a time
+                    self._send_kept()
+                if self._out is not None:
+                    self._watch_writable()
+                return
+
+    def _keep(self, buffers: list[bytes | memoryview]) -> None:
+        self._out = Outbox()
+        self._out.put(buffers)
+
+    def _cork(self, buffers: list[bytes]) -> None:
+        if self._corked is None:
+            self._corked = []
+        for data in buffers:
+            self._corked.append(data)
+            self._corked_size += len(data)
+        if self._corked_size >= CORK:
+            self._uncork()
+        elif not self._uncorking:
+            self._uncorking = True
+            self._hub.loop.run_callback(self._uncork_by_hub)
+
+    def _uncork_by_hub(self) -> None:
+        self._uncorking = False
+        if self._corked is not None:
+            self._uncork()
+
+    def _uncork(self) -> None:
+        assert self._corked is not None
+        data = b"".join(self._corked)
+        self._corked = None
+        self._corked_size = 0
+        self._post([data])
+
+    def _withdraw(self, ahead: int, size: int) -> bool:
+        """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
+
+        Of TLS the first bytes kept may be in a record that OpenSSL has begun, which must follow.
+        """
+        if self._out is None or ahead < self._tls:
+            return False
+        self._out.withdraw(ahead, size)
+        if not self._out.size:
+            self._out = None
+        return True
+
+    def _send(self, data: bytes | memoryview) -> int:
+        """Return how much of *data* is dealt with: what the kernel took, or all when it is lost."""
+        try:
+            sent: int = self._stream.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return len(data)
+        self.written += sent
+        return sent
+
+    def _lose(self, error: OSError) -> None:
+        self.error = error
+        self._out = self._corked = None
+        self._hub.loop.run_callback(self._wake_all)
+
+    def _wake_all(self) -> None:
+        """Have all who wait here look again."""
+        if self._writer is not None:
+            self._writer.switch(READY)
+
+    def _watch_writable(self) -> None:
+        if self._out_io is None:
+            self._out_io = self._hub.loop.io(self._socket.fileno(), WRITE)
+        self._out_io.start(self._on_writable)
+
+    def _on_writable(self) -> None:
+        self._send_kept()
+        if self._out is not None:
+            return
+        self._out_io.stop()
+        if self._shut:
+            self._shutdown()
+        if self._writer is not None:
+            self._writer.switch(READY)
+        if self.on_drained is not None and not self.closed:
+            self.on_drained()
+
+    def _send_kept(self) -> None:
+        target = self.written + BURST
+        while self._out is not None and self.written < target:
+            head = self._out.head()
+            sent = self._send(head)
+            if self.error is not None:
+                return
+            if sent:
+                self._moved = monotonic()
+            self._out.leave(sent)
+            if not self._out.size:
+                self._out = None
+            elif sent < len(head):
+                return
+
+    def _wait_drained(self, timeout: float | None) -> None:
+        self._writer = getcurrent()
+        self._moved = monotonic()
+        try:
+            while self._out is not None and not self.closed:
+                left = None if timeout is None else self._moved + timeout - monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError("the peer takes no more bytes")
+                timer = None if left is None else self._timer(left, self._write_timed_out)
+                try:
+                    self._hub.switch()
+                finally:
+                    if timer is not None:
+                        timer.close()
+        finally:
+            self._writer = None
+
+    def _write_timed_out(self) -> None:
+        if self._out is not None:
+            self._on_writable()  # we may have been too busy to notice that there is room
+        if self._writer is not None:
+            self._writer.switch(TIMED_OUT)
+
+    def _timer(self, seconds: float, call: Callable[[], None]) -> Any:
+        timer = self._hub.loop.timer(max(seconds, 0.0))
+        timer.start(call, update=True)  # the loop's idea of now is from before our caller's work
+        return timer
+
+    def shutdown(self) -> None:
+        """Tell the peer that nothing more will be written, once all that was posted has left."""
+        if not self._shut and not self.closed:
+            self._shut = True
+            if not self.unsent():
+                self._shutdown()
+
+    def _shutdown(self) -> None:
+        try:
+            if self._tls:
+                with suppress(ssl.SSLError):  # the peer's own notice is not waited for
+                    self._socket.unwrap()  # says that the stream is whole (RFC 8446 6.1)
+            self._socket.shutdown(gevent.socket.SHUT_WR)
+        except OSError as error:
+            self._lose(error)

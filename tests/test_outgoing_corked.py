@@ -1,0 +1,176 @@
+"""What is written while more follows leaves with it: in one call of the kernel, a moment later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from geventws.core.errors import ConnectionClosed
+from geventws.transport import Transport
+from tests.pairs import BIG, SMALL, Kind, drop, each_kind, ends, read_all, reset, tcp, unix
+from tests.peers import Met, Net
+from tests.rawpeer import TEXT, frame
+
+CORK = 64 * 1024  # bytes
+
+pytestmark = pytest.mark.usefixtures("leaks_nothing")
+
+
+def corked(kind: Kind, *said: bytes) -> tuple[Transport, Transport]:
+    """Return two transports; the first has corked what is *said*."""
+    one, other = ends(kind)
+    for data in said:
+        one.write([data], more=True)
+    assert one.written == 0
+    return one, other
+
+
+@each_kind
+def test_corked_bytes_leave_at_the_hubs_next_turn(kind: Kind) -> None:
+    one, other = corked(kind, b"a", b"b", b"c")
+    gevent.sleep(0)
+    assert one.written == 3
+    assert other.read(5.0) == b"abc"
+    drop(one, other)
+
+
+@each_kind
+def test_reader_lets_corked_bytes_go_before_it_waits(kind: Kind) -> None:
+    one, other = corked(kind, b"a")
+    with pytest.raises(TimeoutError):
+        one.read(0.0)
+    assert one.written == 1
+    drop(one, other)
+
+
+@each_kind
+def test_parked_transport_keeps_nothing_corked(kind: Kind) -> None:
+    one, other = corked(kind, b"a")
+    one.park(lambda: None)
+    assert one.written == 1
+    drop(one, other)
+
+
+@each_kind
+def test_what_is_written_or_posted_leaves_behind_what_is_corked(kind: Kind) -> None:
+    one, other = corked(kind, b"a", b"b")
+    one.write([b"c"])
+    one.write([b"d"], more=True)
+    one.post([b"e"])
+    assert one.written == 5
+    assert read_all(other, 5) == b"abcde"
+    drop(one, other)
+
+
+@each_kind
+def test_no_more_is_corked_than_the_limit(kind: Kind) -> None:
+    one, other = corked(kind, bytes(CORK - 1))
+    one.write([b"!"], more=True)
+    assert one.written + one.unsent() == CORK
+    assert one.written > 0
+    assert read_all(other, CORK) == bytes(CORK - 1) + b"!"
+    drop(one, other)
+
+
+@each_kind
+def test_unsent_counts_nothing_that_can_leave_now(kind: Kind) -> None:
+    one, other = corked(kind, b"a")
+    assert one.unsent() == 0
+    assert one.written == 1
+    drop(one, other)
+
+
+@each_kind
+def test_corked_bytes_leave_before_the_stream_ends(kind: Kind) -> None:
+    one, other = corked(kind, b"a")
+    one.shutdown()
+    assert read_all(other, 1) == b"a"
+    assert other.read(5.0) == b""
+    drop(one, other)
+
+
+@each_kind
+def test_corked_bytes_leave_before_the_stream_is_dropped(kind: Kind) -> None:
+    one, other = corked(kind, b"a")
+    one.close()
+    assert read_all(other, 1) == b"a"
+    drop(other)
+
+
+def test_nothing_is_corked_while_the_peer_takes_nothing() -> None:
+    one, other = ends(unix, SMALL)
+    one.post([BIG])
+    kept = one.unsent()
+    assert kept
+    writer = gevent.spawn(one.write, [b"x"], None, True)
+    gevent.sleep(0)
+    assert not writer.ready()
+    assert len(read_all(other, len(BIG) + 1)) == len(BIG) + 1
+    writer.get(timeout=5.0)
+    drop(one, other)
+
+
+def test_write_after_a_loss_that_uncorking_met_raises() -> None:
+    near, far = tcp()
+    one = Transport(near)
+    reset(far)
+    one.write([b"a"], more=True)
+    one.unsent()  # the first bytes after a reset meet it
+    with pytest.raises(ConnectionAbortedError, match=r"^the connection is lost$"):
+        one.write([b"b"], more=True)
+    drop(one)
+
+
+# Connections
+
+
+@pytest.fixture
+def met() -> Iterator[Met]:
+    with Net() as net:
+        yield net.meet(send_buffer=None)
+
+
+def test_replies_to_messages_that_came_together_leave_together(met: Met) -> None:
+    met.peer.socket.sendall(b"".join(frame(TEXT, b"%d" % number) for number in range(16)))
+    for _ in range(15):
+        met.ws.send(met.ws.receive())
+    assert met.ws.stats.messages_sent == 15
+    met.peer.socket.settimeout(0.0)
+    with pytest.raises(BlockingIOError):
+        met.peer.socket.recv(1)
+    met.peer.socket.settimeout(None)
+    met.ws.send(met.ws.receive())
+    assert met.peer.receive(16) == [str(number) for number in range(16)]
+
+
+def test_reply_does_not_wait_for_a_handler_that_waits_for_something_else(met: Met) -> None:
+    met.peer.socket.sendall(frame(TEXT, b"one") + frame(TEXT, b"two"))
+    met.ws.send(met.ws.receive())
+    assert met.peer.receive(1) == ["one"]  # while this greenlet waits here, not in receive()
+
+
+def test_close_frame_comes_after_the_replies(met: Met) -> None:
+    met.peer.socket.sendall(frame(TEXT, b"one") + frame(TEXT, b"two"))
+    met.ws.send(met.ws.receive())
+    met.ws.begin_close()
+    assert met.peer.receive_all() == ["one"]
+
+
+def test_dropped_connection_has_sent_its_replies(met: Met) -> None:
+    met.peer.socket.sendall(frame(TEXT, b"one") + frame(TEXT, b"two"))
+    met.ws.send(met.ws.receive())
+    met.ws.drop()
+    assert met.peer.receive_all() == ["one"]
+
+
+def test_reply_that_could_not_leave_is_told_by_the_next_call(met: Met) -> None:
+    met.peer.socket.sendall(frame(TEXT, b"one") + frame(TEXT, b"two") + frame(TEXT, b"three"))
+    met.ws.send(met.ws.receive())
+    met.peer.socket.close()
+    gevent.sleep(0)
+    with pytest.raises(ConnectionClosed) as caught:
+        met.ws.send("to nobody")
+    assert caught.value.code == 1006
+    assert [met.ws.receive(), met.ws.receive()] == ["two", "three"]
