@@ -23,12 +23,16 @@ COMPILED = [
     "geventws.core.frame",
     "geventws.core.message",
     "geventws.core.protocol",
+    "geventws.core.headers",
+    "geventws.core.handshake",
     "geventws.sending",
     "geventws.connection",
     "geventws.attending",
     "geventws.callbacks",
     "geventws.websocket",
+    "geventws.outgoing",
     "geventws.transport",
+    "geventws.workers",
 ]
 
 DIRECTIVES = {

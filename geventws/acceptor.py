@@ -152,7 +152,7 @@ class Acceptor(StreamServer):
     def do_read(self) -> Any:
         """Accept one connection; when there are no descriptors left, pause and say so once."""
         try:
-            accepted = super().do_read()
+            accepted = self._accept()
         except OSError as error:
             if error.errno in SHORTAGES:
                 self._pause(error)
@@ -161,6 +161,10 @@ class Acceptor(StreamServer):
             return None
         self._short = self._short and accepted is None
         return accepted
+
+    def _accept(self) -> Any:
+        """Return a connected socket and the address of its peer; None where nobody waits."""
+        return super().do_read()
 
     def _pause(self, error: OSError) -> None:
         if not self._short:

@@ -9,7 +9,8 @@ cdef class Callbacks(Attended):
     cdef public bint _opened_told
     cdef public list _pongs
 
-    cdef bint _deliver_next(self) except -1
-    cdef _deliver_pongs(self)
-    cdef _deliver_to(self, callback, argument)
+    cpdef bint _deliver_next(self) except -1
+    cpdef _deliver_pongs(self)
+    cpdef _deliver_to(self, callback, argument)
+    cpdef _call(self, callback, tuple args)
     cpdef _ponged(self, bytes payload)

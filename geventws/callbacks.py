@@ -69,7 +69,7 @@ class Callbacks(Attended):
         """Call the callbacks for what has arrived; return whether more can come."""
         if not self._opened_told:
             self._opened_told = True
-            self._call(self.opened)
+            self._call(self.opened, ())
         while self._deliver_next():
             pass
         self._tell()
@@ -78,7 +78,7 @@ class Callbacks(Attended):
         self._end()
         if not self._closed_told:
             self._closed_told = True
-            self._call(self.closed, self._protocol.close_code, self._protocol.close_reason)
+            self._call(self.closed, (self._protocol.close_code, self._protocol.close_reason))
         return False
 
     def _deliver_next(self) -> bool:
@@ -107,9 +107,9 @@ class Callbacks(Attended):
 
     def _deliver_to(self, callback: Callable[[Any], None], argument: Any) -> None:
         if not self._failed:
-            self._call(callback, argument)
+            self._call(callback, (argument,))
 
-    def _call(self, callback: Callable[..., None], *args: Any) -> None:
+    def _call(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         try:
             callback(*args)
         except ConnectionClosed:

@@ -52,12 +52,13 @@ class Admission:
 
     def enter(self, address: Any) -> bool:
         """Count a connection that was accepted; False, and nothing counted, where it must go."""
-        counts = self._counts(address)
-        if any(count.is_crowded() for count in counts):
+        here = self._here(address)
+        if self._all.is_crowded() or (here is not None and here.is_crowded()):
             self._forget(address)
             return False
-        for count in counts:
-            count.present += 1
+        self._all.present += 1
+        if here is not None:
+            here.present += 1
         return True
 
     def admit(self, address: Any) -> None:
@@ -66,33 +67,35 @@ class Admission:
         Raises:
             InvalidHandshake: 503 or 429; there are too many.
         """
-        everywhere, *here = self._counts(address)
-        if everywhere.is_full():
+        here = self._here(address)
+        if self._all.is_full():
             raise InvalidHandshake("too many connections", 503, RETRY_AFTER)
-        if here and here[0].is_full():
+        if here is not None and here.is_full():
             raise InvalidHandshake("too many connections from this address", 429, RETRY_AFTER)
-        for count in (everywhere, *here):
-            count.admitted += 1
+        self._all.admitted += 1
+        if here is not None:
+            here.admitted += 1
 
     def leave(self, address: Any, admitted: bool) -> None:
         """Count a connection no more."""
-        for count in self._counts(address):
-            count.present -= 1
-            count.admitted -= admitted
-        self._forget(address)
+        self._all.leave(admitted)
+        here = self._here(address)
+        if here is not None:
+            here.leave(admitted)
+            self._forget(address)
+
+    def _here(self, address: Any) -> _Count | None:
+        """Return the count of an IP address where that is limited."""
+        if self._per_address is None or not (host := _host(address)):
+            return None
+        if host not in self._addresses:
+            self._addresses[host] = _Count(self._per_address)
+        return self._addresses[host]
 
     def _forget(self, address: Any) -> None:
         host = _host(address)
         if host in self._addresses and not self._addresses[host].present:
             del self._addresses[host]
-
-    def _counts(self, address: Any) -> list[_Count]:
-        host = _host(address)
-        if self._per_address is None or not host:
-            return [self._all]
-        if host not in self._addresses:
-            self._addresses[host] = _Count(self._per_address)
-        return [self._all, self._addresses[host]]
 
 
 class _Count:
@@ -102,6 +105,10 @@ class _Count:
         self._most = most
         self.present = 0
         self.admitted = 0
+
+    def leave(self, admitted: bool) -> None:
+        self.present -= 1
+        self.admitted -= admitted
 
     def is_full(self) -> bool:
         return self.admitted >= self._most

@@ -31,6 +31,7 @@ cdef class Outgoing:
     cdef _keep(self, list buffers)
     @cython.locals(data=bytes)
     cdef _cork(self, list buffers)
+    @cython.locals(corked=list, data=bytes, sent=Py_ssize_t)
     cdef _uncork(self)
     cdef bint _withdraw(self, long long ahead, long long size) except -1
     @cython.locals(sent=Py_ssize_t)

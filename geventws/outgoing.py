@@ -84,8 +84,8 @@ class Outgoing:
         if more and self._out is None and self.error is None and not self.closed:
             self._cork(buffers)
             return
-        before = self.written + self.unsent()
-        self._post(buffers)
+        before = self.written + (0 if self._out is None else self._out.size) + self._corked_size
+        self.post(buffers)
         if self._out is not None:
             try:
                 self._wait_drained(timeout)
@@ -98,9 +98,14 @@ class Outgoing:
 
     def post(self, buffers: list[bytes]) -> None:
         """Send *buffers* as far as that goes without waiting. See ITransport."""
-        if self._corked is not None:
+        if self._corked is None:
+            self._post(buffers)
+        elif self._tls or len(buffers) > 1:  # records are not taken apart again, large ones copied
             self._uncork()
-        self._post(buffers)
+            self._post(buffers)
+        else:
+            self._corked += buffers
+            self._uncork()
 
     def unsent(self) -> int:
         """Return how many bytes given to post() or write() have not left."""
@@ -147,10 +152,17 @@ class Outgoing:
 
     def _uncork(self) -> None:
         assert self._corked is not None
-        data = b"".join(self._corked)
+        corked = self._corked
         self._corked = None
         self._corked_size = 0
-        self._post([data])
+        data = b"".join(corked)
+        if self._tls or self._out is not None or self.closed or self.error is not None:
+            self._post([data])
+            return
+        sent = self._send(data)
+        if sent < len(data):  # each is kept for itself, or none could be withdrawn
+            self._keep(_after(sent, corked))
+            self._watch_writable()
 
     def _withdraw(self, ahead: int, size: int) -> bool:
         """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
@@ -261,3 +273,12 @@ class Outgoing:
             self._socket.shutdown(gevent.socket.SHUT_WR)
         except OSError as error:
             self._lose(error)
+
+
+def _after(count: int, buffers: list[bytes]) -> list[bytes | memoryview]:
+    """Return what comes after the first *count* bytes of *buffers*, of which there is some."""
+    index = 0
+    while count >= len(buffers[index]):
+        count -= len(buffers[index])
+        index += 1
+    return [memoryview(buffers[index])[count:], *buffers[index + 1 :]]

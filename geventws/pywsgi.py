@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import ssl as stdlib_ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import time
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from geventws.websocket import WebSocket
 from geventws.wsgi import LazyWebSocket
 
 SWITCHING: Final = "101 Switching Protocols"
+KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})  # of an environ, without "HTTP_"
 # What gevent's WSGIServer takes for TLS; it would take any other keyword for one of these too.
 GEVENT_TLS: Final = frozenset(
     {
@@ -133,9 +134,8 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
             if not self.rfile.wait():
                 return None
             arrival.restart(self.server.open_timeout)
-        with gevent.Timeout(arrival.left(), TimeoutError):
-            head: bytes | None = self.rfile.next_head()
-            return head
+        head: bytes | None = self.rfile.next_head(arrival.left())
+        return head
 
     def _take_over(self, method: str, target: str, version: str, headers: Headers) -> None:
         """Set what pywsgi knows of a request."""
@@ -143,8 +143,7 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         self.requestline = f"{method} {target} {version}"
         check_http(version, headers)
         self.headers = pywsgi.OldMessage()
-        for name, value in headers.items():
-            self.headers[name] = value
+        self.headers._headers += headers.items()  # one by one they take ten times as long
         length = headers.get("Content-Length")
         self.content_length = None if length is None else int(length)
         connection = headers.get("Connection", "")
@@ -170,6 +169,13 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
                 environ, self._input, self.server.upgrader, self.server.keep_environ
             )
         return environ
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        for name, value in self._request.headers.items():
+            if "_" not in name:  # or it could pass for another one
+                key = name.replace("-", "_").upper()
+                if key not in KEYS:
+                    yield f"HTTP_{key}", value.strip()
 
     def _connection_upgrade_requested(self) -> bool:
         return False  # or pywsgi would give the application the raw stream

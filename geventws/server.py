@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import ssl as stdlib_ssl
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
+
+from gevent.monkey import get_original
 
 from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, check_backlog, late, turn_away
 from geventws.care import caretaker
@@ -22,6 +24,8 @@ from geventws.websocket import WebSocket
 from geventws.workers import workers
 
 logger = logging.getLogger("geventws")
+
+SOCKET: Final = get_original("socket", "SocketType")
 
 
 class WebSocketServer(Acceptor):
@@ -50,6 +54,17 @@ class WebSocketServer(Acceptor):
         if not hasattr(listener, "accept"):  # or it listens already, with a backlog of its own
             given["backlog"] = backlog
         super().__init__(listener, **given)
+
+    def _accept(self) -> Any:
+        if self.ssl_enabled:
+            return super()._accept()
+        listener: Any = self.socket
+        try:
+            file, address = listener._accept()
+        except BlockingIOError:
+            return None
+        # a gevent socket has two watchers more, and nobody here waits for it but the transport
+        return SOCKET(listener.family, listener.type, listener.proto, file), address
 
     def _serve(self, arrival: Arrival) -> None:
         transport = Transport(arrival.socket)

@@ -10,6 +10,7 @@ import re
 from typing import Any, Final
 
 import gevent
+from greenlet import getcurrent
 
 from geventws.core.errors import InvalidHandshake
 from geventws.core.headers import Headers, HeadReader, has_token, parse_protocol_list
@@ -40,20 +41,25 @@ class Stream:
         """Wait for a byte of the next request; return whether one came."""
         return bool(self._buffer) or self._fill()
 
-    def next_head(self) -> bytes | None:
+    def next_head(self, timeout: float | None = None) -> bytes | None:
         """Wait for the next head and return it; None where the peer ends before.
 
         Raises:
             InvalidHandshake: as for HeadReader.next_head().
+            TimeoutError: it is not here after *timeout* seconds.
         """
         reader = HeadReader()
-        reader.feed(self._buffer)
-        self._buffer.clear()
-        while (head := reader.next_head()) is None:
-            data = self._socket.recv(CHUNK)
-            if not data:
-                return None
-            reader.feed(data)
+        reader.feed(self.take())
+        timer = _interrupting(timeout)
+        try:
+            while (head := reader.next_head()) is None:
+                data = self._socket.recv(CHUNK)
+                if not data:
+                    return None
+                reader.feed(data)
+        finally:
+            if timer is not None:
+                timer.close()
         self._buffer += reader.rest()
         return head
 
@@ -99,6 +105,18 @@ class Stream:
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data
+
+
+def _interrupting(seconds: float | None) -> Any:
+    """Have TimeoutError raised here in *seconds*; return what is to be closed before, if anything.
+
+    It is what gevent.Timeout does, at a tenth of the cost.
+    """
+    if seconds is None:
+        return None
+    timer = gevent.get_hub().loop.timer(seconds)
+    timer.start(getcurrent().throw, TimeoutError, update=True)
+    return timer
 
 
 def asks_for_websocket(headers: Headers) -> bool:

@@ -36,7 +36,8 @@ def breathe() -> None:
     gevent.sleep(0) is no help to the latter: the hub looks at its sockets only after 50 of those.
     """
     hub = gevent.get_hub()
-    timer = hub.loop.timer(0)
+    # by its priority it comes behind all that has happened in the same turn
+    timer = hub.loop.timer(0, priority=-1)
     timer.start(getcurrent().switch)
     try:
         hub.switch()
@@ -69,7 +70,7 @@ class Transport(Outgoing):
         self._io: Any = self._hub.loop.io(socket.fileno(), READ)
         self._watching = False
         self._reader: Any = None
-        self._more = True  # bytes may be here that no watcher tells of
+        self._more = self._tls  # bytes may be here that no watcher tells of
         self._since = 0.0  # when others last ran, while there is always more
         self._parked: Callable[[], None] | None = None
         self.on_neglect: Callable[[], None] | None = None  # bytes came and nobody reads

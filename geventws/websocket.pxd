@@ -9,6 +9,7 @@ cdef class WebSocket(Callbacks):
     cdef public object state
     cdef public object subprotocol
 
+    cpdef receive(self, timeout=*)
     cdef _receive(self, bint whole, timeout, iteration=*)
     cdef _in_turn(self, message, bint whole)
     cdef _send_whole(self, message)

@@ -94,13 +94,13 @@ class LazyWebSocket:
         InvalidHandshake, ConnectionClosed: at the first use, as for upgrade().
     """
 
-    __slots__ = ("_keep_environ", "_state", "_upgradable", "_upgrader", "environ", "request")
+    __slots__ = ("_keep_environ", "_request", "_state", "_upgradable", "_upgrader", "environ")
 
     def __init__(
         self, environ: Environ, upgradable: Any, upgrader: Upgrader, keep_environ: bool
     ) -> None:
         self.environ = environ
-        self.request = request_of(environ, upgradable)
+        self._request: Request | None = None
         self._keep_environ = keep_environ
         self._upgradable = upgradable
         self._upgrader = upgrader
@@ -115,6 +115,13 @@ class LazyWebSocket:
             )
             connection.state = self._state
         return connection
+
+    @property
+    def request(self) -> Request:
+        """The opening Request."""
+        if self._request is None:
+            self._request = request_of(self.environ, self._upgradable)
+        return self._request
 
     @property
     def subprotocol(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import gevent
 import pytest
@@ -121,6 +122,24 @@ def test_write_after_a_loss_that_uncorking_met_raises() -> None:
     with pytest.raises(ConnectionAbortedError, match=r"^the connection is lost$"):
         one.write([b"b"], more=True)
     drop(one)
+
+
+@pytest.mark.parametrize("kind", [tcp, unix], ids=["tcp", "unix"])
+def test_write_that_is_interrupted_leaves_what_was_corked_before_it(kind: Kind) -> None:
+    first, second = kind(SMALL)
+    first.settimeout(0.0)
+    size = 0
+    with suppress(BlockingIOError):
+        while True:
+            size += first.send(bytes(1000))
+    one, other = Transport(first), Transport(second)
+    one.write([b"corked"], more=True)
+    with pytest.raises(TimeoutError):
+        one.write([b"mine"], 0.0)
+    assert not one.torn
+    one.post([b"after"])
+    assert read_all(other, size + 11) == bytes(size) + b"corkedafter"
+    drop(one, other)
 
 
 # Connections

@@ -96,6 +96,13 @@ def test_stream_ends_where_nothing_comes_for_too_long(read: Any) -> None:
     far.close()
 
 
+def test_stream_has_no_head_where_it_is_not_whole_in_time(ends: tuple[Stream, Any]) -> None:
+    stream, far = ends
+    far.sendall(HEAD[:10])
+    with pytest.raises(TimeoutError):
+        stream.next_head(0.01)
+
+
 def test_stream_waits_for_a_slow_peer_that_makes_progress(ends: tuple[Stream, Any]) -> None:
     _, far = ends
     stream = Stream(ends[0]._socket, 0.4)

@@ -149,8 +149,8 @@ class ThreadedWebSocket(WebSocket):
         with self._transport.monitor:
             return super().close_reason
 
-    def _call(self, callback: Callable[..., None], *args: Any) -> None:
-        super()._call(self._call_outside, callback, *args)
+    def _call(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        super()._call(self._call_outside, (callback, *args))
 
     def _call_outside(self, callback: Callable[..., None], *args: Any) -> None:
         with self._transport.monitor.outside():

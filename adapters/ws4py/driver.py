@@ -112,7 +112,7 @@ class Driver(ThreadedWebSocket):
     def open(self) -> None:
         """Call opened(). What it raises passes, after the connection has been failed with 1011."""
         with self._transport.monitor:
-            self._call(self.owner.opened)
+            self._call(self.owner.opened, ())
 
     def read(self) -> bytes | None:
         """Wait for bytes, b"" at their end; None where there may be messages to deliver instead.
@@ -218,7 +218,7 @@ class Driver(ThreadedWebSocket):
         """Hand a pong on, as an object."""
         self.owner.ponged(PongControlMessage(data))
 
-    def _call(self, callback: Callable[..., None], *args: Any) -> None:
+    def _call(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         try:
             with self._transport.monitor.outside():
                 callback(*args)

@@ -5,7 +5,7 @@ from geventws.core.mask cimport mask, rotate
 
 # what codes.py says, as C has it
 cdef int BINARY, CLOSE, CONTINUATION, PONG, TEXT
-cdef dict _heads
+cdef list _starts
 
 @cython.freelist(8)
 cdef class Frame:
@@ -35,10 +35,10 @@ cdef class FrameReader:
     )
     cpdef Frame next_frame(self)
 
-    @cython.locals(size=Py_ssize_t, payload=bytes)
+    @cython.locals(size=Py_ssize_t, payload=bytes, fin=bint)
     cdef Frame _next_piece(self)
 
-    @cython.locals(data=bytes, payload=bytes)
+    @cython.locals(data=bytes, view="const unsigned char *", payload=bytes)
     cdef bytes _payload(self, Py_ssize_t start, Py_ssize_t end)
 
     @cython.locals(opcode=int)
@@ -47,7 +47,11 @@ cdef class FrameReader:
     @cython.locals(view="const unsigned char *", length="long long", index=Py_ssize_t)
     cdef long long _long_length(self, Py_ssize_t pos, int width) except -1
 
-@cython.locals(start=int, masked=int, head=bytes)
+@cython.locals(frame=Frame)
+cdef Frame _frame(int opcode, bytes payload, bint fin, bint rsv1, bint starts, long long left)
+
+@cython.locals(first=int, masked=int, head=bytes)
 cpdef bytes frame_head(int opcode, long long length, bint fin, bint rsv1, bytes key)
 
-cdef bytes _start(int number)
+@cython.locals(row=list)
+cdef bytes _start(int first, int second)

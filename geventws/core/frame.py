@@ -110,7 +110,7 @@ class FrameReader:
         if self._masked:
             if end - pos < 4:
                 return None
-            self._key = data[pos : pos + 4]
+            self._key = view[pos : pos + 4]
             pos += 4
         if end - pos >= length:
             end = pos + length
@@ -120,7 +120,7 @@ class FrameReader:
         self._left = left
         self._fin = fin = first > 0x7F
         payload = self._payload(pos, end)
-        return Frame(first & 0x0F, payload, left == 0 and fin, first & 0x40 != 0, True, left)
+        return _frame(first & 0x0F, payload, left == 0 and fin, first & 0x40 != 0, True, left)
 
     def _next_piece(self) -> Frame | None:
         size = min(len(self._data), self._left)  # nothing stands before it: all that was is taken
@@ -128,7 +128,8 @@ class FrameReader:
             return None
         self._left -= size
         payload = self._payload(0, size)
-        return Frame(CONTINUATION, payload, self._left == 0 and self._fin, False, False, self._left)
+        fin = self._left == 0 and self._fin
+        return _frame(CONTINUATION, payload, fin, False, False, self._left)
 
     def _payload(self, start: int, end: int) -> bytes:
         data = self._data
@@ -137,7 +138,8 @@ class FrameReader:
             self._data = b""
             self._pos = 0
         if not self._masked:
-            return data[start:end]
+            view = data  # compiled, a pointer
+            return view[start:end]
         payload = mask(data, self._key, start, end)
         if self._left:
             self._key = rotate(self._key, end - start)
@@ -174,28 +176,40 @@ class FrameReader:
         return length
 
 
+def _frame(opcode: int, payload: bytes, fin: bool, rsv1: bool, starts: bool, left: int) -> Frame:
+    """Return what Frame() does; compiled, without making Python objects of the arguments."""
+    frame = Frame.__new__(Frame)
+    frame.opcode = opcode
+    frame.payload = payload
+    frame.fin = fin
+    frame.rsv1 = rsv1
+    frame.starts = starts
+    frame.left = left
+    return frame
+
+
 def frame_head(opcode: int, length: int, fin: bool, rsv1: bool, key: bytes) -> bytes:
     """Return what stands before *length* bytes of payload; *key* is b"" where nothing is masked."""
-    start = (opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)) << 8
+    first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
     masked = 0x80 if key else 0
     if length < 126:
-        head = _start(start | masked | length)
+        head = _start(first, masked | length)
     elif length <= 0xFFFF:
-        head = _start(start | masked | 126) + length.to_bytes(2, "big")
+        head = _start(first, masked | 126) + length.to_bytes(2, "big")
     else:
-        head = _start(start | masked | 127) + length.to_bytes(8, "big")
+        head = _start(first, masked | 127) + length.to_bytes(8, "big")
     return head + key if key else head
 
 
-def _start(number: int) -> bytes:
+def _start(first: int, second: int) -> bytes:
     """Return the first two bytes of a frame, from a store of those that were needed before."""
-    found = _heads.get(number)
-    if found is None:
-        found = _heads[number] = number.to_bytes(2, "big")
-    return found
+    row = _starts[first]
+    if row is None:
+        row = _starts[first] = [bytes((first, each)) for each in range(256)]
+    return row[second]
 
 
-_heads: dict[int, bytes] = {}
+_starts: list[list[bytes] | None] = [None] * 256
 
 
 def check_close(code: int, reason: str) -> None:

@@ -26,7 +26,7 @@ from geventws.core.headers import (
     is_token,
     parse_cookies,
     parse_extensions,
-    parse_headers,
+    parse_fields,
     parse_protocol_list,
     parse_request_line,
     parse_status_line,
@@ -36,6 +36,7 @@ from geventws.core.headers import (
 )
 
 _UPGRADE: Final = [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+_SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 # RFC 3986 3.2.2 and 3.2.3 without userinfo, which RFC 9110 4.2.4 tells us to treat as an error
 _HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::([0-9]{0,5}))?"
@@ -43,8 +44,7 @@ _HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::([0-9]{0,
 _match_host = re.compile(_HOST).fullmatch
 _match_origin = re.compile(rf"(https?)://{_HOST}").fullmatch
 _match_target = re.compile(r"/[!\"$-~]*").fullmatch
-# 16 bytes are 22 characters of base64 and two of padding
-_match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
+_match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch  # 16 bytes in base64
 # what frames a response, and what makes a handshake: never a user's to give
 _FRAMING: Final = re.compile("connection|content-length|transfer-encoding")
 HANDSHAKE: Final = re.compile(rf"{_FRAMING.pattern}|upgrade|sec-websocket-.*")
@@ -96,7 +96,7 @@ class Request:
     def headers(self) -> Headers:
         """All headers."""
         if self._headers is None:
-            self._headers = parse_headers(self.head.decode("latin-1").split("\r\n")[1:])
+            self._headers = parse_fields(self.head.decode("latin-1"))
         return self._headers
 
     @property
@@ -193,7 +193,7 @@ def check_request(request: Request) -> str:
     # what is a body to a proxy in front would be frames to us, or the reverse
     if "Content-Length" in headers or "Transfer-Encoding" in headers:
         raise InvalidHandshake("request has a body (RFC 9112 6.3)")
-    # several of one name are joined by ", ", which neither a host nor a key can have
+    # several of one name are joined by ", ", which no host or key can have
     if not _match_host(headers.get("Host", "")) or not _match_host(request.host):
         raise InvalidHandshake("no valid Host, or more than one (RFC 9112 3.2)")
     _check_upgrade(headers)
@@ -270,7 +270,7 @@ def negotiate(
         ValueError: the selected subprotocol was not offered, or one of *headers* cannot be sent.
     """
     asked = request.headers
-    items = [*_UPGRADE, ("Sec-WebSocket-Accept", accept_key(asked["Sec-WebSocket-Key"]))]
+    items = [("Sec-WebSocket-Accept", accept_key(asked["Sec-WebSocket-Key"]))]
     offered = parse_token_list(asked.get("Sec-WebSocket-Protocol", ""))
     subprotocol = _pick(offered, subprotocols, select_subprotocol)
     if subprotocol is not None:
@@ -282,7 +282,7 @@ def negotiate(
         items.append(("Sec-WebSocket-Extensions", choice[0]))
     items += user_headers(headers, HANDSHAKE).items()
     request.forget()
-    response = build_head("HTTP/1.1 101 Switching Protocols", items)
+    response = _SWITCHING + build_head("Connection: Upgrade", items)
     return Accepted(subprotocol, choice and choice[1], response)
 
 
@@ -308,9 +308,9 @@ def parse_response(head: bytes) -> tuple[int, str, Headers]:
     Raises:
         InvalidHandshake: it is malformed.
     """
-    first_line, *lines = head.decode("latin-1").split("\r\n")
-    _, status, reason = parse_status_line(first_line)
-    return status, reason, parse_headers(lines)
+    text = head.decode("latin-1")
+    _, status, reason = parse_status_line(text.partition("\r\n")[0])
+    return status, reason, parse_fields(text)
 
 
 class Opening:

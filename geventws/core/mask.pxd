@@ -2,6 +2,7 @@
 import cython
 
 cdef Py_ssize_t BLOCK
+cdef bint _HAS_LOOP
 
 cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end)
 

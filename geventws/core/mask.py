@@ -34,7 +34,7 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
     # compiled, nothing else would keep the loop from memory that is not data's
     if size < 0 or start < 0 or end > len(data) or len(key) != 4:
         raise ValueError("data: without such a part, or key: not of four bytes (RFC 6455 5.3)")
-    if COMPILED:
+    if _HAS_LOOP:
         return _xor(data, key, start, size)
     part = data[start:end]
     if XorMaskerSimple is not None and size >= ACCELERATED:
@@ -45,7 +45,7 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
     return xored.to_bytes(size, "little")
 
 
-def _xor(data: bytes | bytearray, key: bytes, start: int, size: int) -> bytes:
+def _xor(data: Any, key: bytes, start: int, size: int) -> bytes:
     """The same byte by byte: a loop that a C compiler turns into wide XORs.
 
     Compiled, source, target and keys are pointers, and the copy is changed where it lies: nobody
@@ -54,25 +54,28 @@ def _xor(data: bytes | bytearray, key: bytes, start: int, size: int) -> bytes:
     source = data
     if size == 1:
         return bytes((source[start] ^ key[0],))
-    part = _OWN(source[start : start + size])
+    part = source[start : start + size]
+    if not _HAS_LOOP:
+        part = _WRITABLE(part)
     target = part
     repeated = key if size < BLOCK else key * (BLOCK // 4)
     keys = repeated
     if size < BLOCK:
         for index in range(size):
             target[index] = source[start + index] ^ keys[index & 3]
-        return bytes(part)
+        return part if _HAS_LOOP else bytes(part)
     at = 0
     while at < size:
         for index in range(min(BLOCK, size - at)):
             target[at + index] = source[start + at + index] ^ keys[index]
         at += BLOCK
-    return bytes(part)
+    return part if _HAS_LOOP else bytes(part)
 
 
-# What that loop works on: a pointer can change bytes, all else a bytearray only. (A C function is
-# not among the globals.)
-_OWN: Any = bytearray if "_xor" in globals() else bytes
+# A C function is not among the globals. What is none is only tried by tests, and needs an object
+# that can be changed.
+_HAS_LOOP = "_xor" not in globals()
+_WRITABLE: Any = bytearray
 
 
 def rotate(key: bytes, by: int) -> bytes:

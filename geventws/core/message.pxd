@@ -64,4 +64,6 @@ cdef class MessageWriter:
 @cython.locals(opcode=int, payload=bytes)
 cpdef tuple encode(message)
 
-cpdef tuple payload_of(message)
+cpdef bytes payload_of(message)
+
+cpdef int opcode_of(message)

@@ -241,7 +241,8 @@ class MessageWriter:
             ConcurrencyError: another message is not finished, of which fragments were made.
         """
         self._check_between()
-        opcode, payload = payload_of(message)
+        payload = payload_of(message)
+        opcode = opcode_of(message)
         self.messages += 1
         self.bytes += len(payload)
         if self._deflater is None or len(payload) < self._threshold:
@@ -255,7 +256,8 @@ class MessageWriter:
         Raises:
             TypeError: as for message(), or text and binary in one message.
         """
-        opcode, payload = payload_of(data)
+        payload = payload_of(data)
+        opcode = opcode_of(data)
         first = not self._opcode
         if not first and opcode != self._opcode:
             raise TypeError("message: its items are all str or all bytes")
@@ -325,16 +327,21 @@ def encode(message: str | bytes | bytearray | memoryview) -> tuple[bytes, int]:
 
     Any number of clients can be sent the same frame.
     """
-    opcode, payload = payload_of(message)
-    return frame_head(opcode, len(payload), True, False, b"") + payload, len(payload)
+    payload = payload_of(message)
+    return frame_head(opcode_of(message), len(payload), True, False, b"") + payload, len(payload)
 
 
-def payload_of(message: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
-    """Return a message's opcode and payload; TypeError where it is neither str nor bytes-like."""
-    if isinstance(message, str):
-        return TEXT, message.encode()
+def payload_of(message: str | bytes | bytearray | memoryview) -> bytes:
+    """Return a message's payload; TypeError where it is neither str nor bytes-like."""
     if isinstance(message, bytes):
-        return BINARY, message
+        return message
+    if isinstance(message, str):
+        return message.encode()
     if isinstance(message, (bytearray, memoryview)):
-        return BINARY, bytes(message)
+        return bytes(message)
     raise TypeError(f"message: str or bytes, not {type(message).__name__}")
+
+
+def opcode_of(message: object) -> int:
+    """Return a message's opcode."""
+    return TEXT if isinstance(message, str) else BINARY

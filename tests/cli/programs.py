@@ -72,6 +72,7 @@ class Person:
         self.pid, self._terminal = pty.fork()
         if not self.pid:
             os.environ["TERM"] = "xterm"
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by what runs in the background
             os.execv(GEVENTWS[0], [*GEVENTWS, *arguments])
         make_nonblocking(self._terminal)
         self.seen = b""
