@@ -1,6 +1,6 @@
 """What was broadcast to one peer and waits until that takes more, and what is done when it is slow.
 
-Broadcast -> Backlog.keep -> Backlog.take -> the wire
+Encoded -> Backlog.keep -> Backlog.take -> the wire
 
 A message waits here whole, so it can still be dropped; what the transport has can not.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from typing import Any, Final, NamedTuple
+
+from geventws.core.message import Encoded
 
 # what becomes of a broadcast on one connection
 SENT: Final = 0  # the transport has it
@@ -23,14 +25,6 @@ DROP_OLDEST: Final = "drop_oldest"
 LATEST: Final = "latest"
 CLOSE: Final = "close"
 POLICIES: Final = (BLOCK, DROP_OLDEST, LATEST, CLOSE)
-
-
-class Broadcast(NamedTuple):
-    """One message for many, and the frame that encode() made of it for all clients alike."""
-
-    message: str | bytes
-    frame: bytes
-    size: int  # of the payload
 
 
 class SlowPeers(NamedTuple):
@@ -51,7 +45,7 @@ class Backlog:
     __slots__ = ("_broadcasts", "_size", "_taken", "_taken_at", "_waiting")
 
     def __init__(self, taken: int, now: float) -> None:
-        self._broadcasts: deque[Broadcast] = deque()
+        self._broadcasts: deque[Encoded] = deque()
         self._size = 0
         self._waiting: list[list[Any]] | None = None  # how many must leave, and whom to tell then
         self._taken: int | None = taken
@@ -60,7 +54,7 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._broadcasts)
 
-    def keep(self, broadcast: Broadcast, slow: SlowPeers) -> int:
+    def keep(self, broadcast: Encoded, slow: SlowPeers) -> int:
         """Let *broadcast* wait, or do what the policy on slow peers says; return what became of it.
 
         Of TOO_SLOW nothing is kept. "block" keeps any, and its caller has to wait for excess().
@@ -92,7 +86,7 @@ class Backlog:
             size -= broadcast.size
         return messages
 
-    def take(self) -> Broadcast:
+    def take(self) -> Encoded:
         """Return the oldest, which waits no more."""
         broadcast = self._broadcasts.popleft()
         self._size -= broadcast.size
@@ -126,7 +120,7 @@ class Backlog:
             self._taken_at = now
         return now - self._taken_at >= timeout
 
-    def _add(self, broadcast: Broadcast) -> None:
+    def _add(self, broadcast: Encoded) -> None:
         self._broadcasts.append(broadcast)
         self._size += broadcast.size
 

@@ -1,15 +1,14 @@
-"""A message for many: made once, offered to each, and what became of it; for every manager.
+"""A message for many: offered to each, and what became of it; for every manager.
 
-message -> prepared() -> offer() to each connection -> Result
+message -> Encoded -> offer() to each connection -> Result
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from geventws.backlog import POLICIES, TOO_SLOW, Broadcast, SlowPeers
+from geventws.backlog import POLICIES, TOO_SLOW, SlowPeers
 from geventws.core.codes import POLICY_VIOLATION
-from geventws.core.message import encode
 
 BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
 BUFFERED_MESSAGES: Final = 64  # and messages
@@ -58,14 +57,3 @@ def slow_peers_of(slow_peers: str, buffer_size: int) -> SlowPeers:
         raise ValueError(f"slow_peers: one of {', '.join(POLICIES)}")
     check_count("buffer_size", buffer_size)
     return SlowPeers(slow_peers, buffer_size, BUFFERED_MESSAGES)
-
-
-def prepared(message: str | bytes | bytearray | memoryview) -> Broadcast:
-    """Return *message* with the frame that all clients get; it may be changed after that.
-
-    Raises:
-        TypeError: *message* is neither str nor bytes-like.
-        UnicodeEncodeError: a str with lone surrogates.
-    """
-    frame, size = encode(message)
-    return Broadcast(message if isinstance(message, str) else bytes(message), frame, size)

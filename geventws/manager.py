@@ -16,10 +16,11 @@ from typing import Any, Final
 from gevent.event import Event
 from zope.interface import classImplements
 
-from geventws.backlog import BLOCK, CLOSE, Broadcast
-from geventws.broadcasting import BUFFER_SIZE, Result, prepared, slow_peers_of
+from geventws.backlog import BLOCK, CLOSE
+from geventws.broadcasting import BUFFER_SIZE, Result, slow_peers_of
 from geventws.core.codes import GOING_AWAY
 from geventws.core.frame import close_payload
+from geventws.core.message import Encoded
 from geventws.interfaces import IManager
 from geventws.options import seconds
 from geventws.rooms import Rooms
@@ -27,6 +28,7 @@ from geventws.transport import breathe
 from geventws.websocket import WebSocket
 
 SHARE: Final = 0.005  # seconds of work before others run
+STRIDE: Final = 8  # connections between two looks at the clock
 STEP: Final = 0.01  # seconds; shorter pauses of a drain cost more than they spread
 
 
@@ -129,11 +131,12 @@ class Manager:
         """Send *message* to every connection, or to those in *room*; return what became of it.
 
         Whoever is there when it begins is sent it; how slow each peer is delays no other. It is
-        encoded once, uncompressed, as text of str and binary of anything else; client sides, which
-        must mask, encode their own. Every peer gets broadcasts in the same order, also those that
-        several greenlets make at once. A send() on a connection goes out after the broadcasts that
-        were made before it. Other greenlets run whenever this has worked for 5 ms. An exception
-        thrown into the caller meanwhile, such as gevent.Timeout, leaves the others without it.
+        encoded once, as text of str and binary of anything else, and where peers compress, deflated
+        once for all that have the same window; client sides, which must mask, encode their own.
+        Every peer gets broadcasts in the same order, also those that several greenlets make at
+        once. A send() on a connection goes out after the broadcasts that were made before it. Other
+        greenlets run whenever this has worked for 5 ms. An exception thrown into the caller
+        meanwhile, such as gevent.Timeout, leaves the others without it.
 
         Args:
             exclude: one connection or several that are not sent it.
@@ -142,7 +145,7 @@ class Manager:
             TypeError: *message* is neither str nor bytes-like.
             UnicodeEncodeError: a str with lone surrogates.
         """
-        broadcast = prepared(message)
+        broadcast = Encoded(message)
         spared = {_opened(ws) for ws in ([exclude] if _is_one(exclude) else exclude)}
         result: Result[WebSocket] = Result([], [], [], [])
         with self._in_turn():
@@ -154,16 +157,18 @@ class Manager:
 
     def _offer(
         self,
-        broadcast: Broadcast,
+        broadcast: Encoded,
         members: list[WebSocket],
         spared: set[WebSocket],
         result: Result[WebSocket],
     ) -> None:
+        slow = self._slow_peers
         with self._fairly():
-            for ws in members:
+            for number, ws in enumerate(members):
                 if ws not in spared:
-                    result.note(ws, ws.offer(broadcast, self._slow_peers))
-                    self._share()
+                    result.note(ws, ws.offer(broadcast, slow))
+                    if not number % STRIDE:
+                        self._share()
 
     def _wait_for(self, result: Result[WebSocket]) -> None:
         """Wait until all slow peers have caught up or are gone."""

@@ -14,3 +14,5 @@ cdef class Sending:
     cpdef _take_turn(self)
     cpdef _pass_turn(self)
     cpdef _post(self)
+    cdef _post_broadcast(self, broadcast)
+    cpdef int offer(self, broadcast, slow) except -1

@@ -12,8 +12,9 @@ from collections import deque
 from time import monotonic
 from typing import Any
 
-from geventws.backlog import CLOSED, SENT, Backlog, Broadcast, SlowPeers
+from geventws.backlog import CLOSED, SENT, Backlog, SlowPeers
 from geventws.core.codes import Side, State
+from geventws.core.message import Encoded
 from geventws.core.protocol import Protocol
 from geventws.options import Options
 
@@ -117,16 +118,16 @@ class Sending:
         if not backlog and not self._transport.unsent():
             self._backlog = None
 
-    def _post_broadcast(self, broadcast: Broadcast) -> None:
+    def _post_broadcast(self, broadcast: Encoded) -> None:
         if self._side == Side.SERVER:
-            self._protocol.send_encoded(broadcast.frame, broadcast.size)
+            self._protocol.send_encoded(broadcast)
         else:  # RFC 6455 5.3: each frame of a client has a masking key of its own
             self._protocol.send_message(broadcast.message)
         self._transport.post(self._protocol.data_to_send())
 
     # Broadcasts
 
-    def offer(self, broadcast: Broadcast, slow: SlowPeers) -> int:
+    def offer(self, broadcast: Encoded, slow: SlowPeers) -> int:
         """Send *broadcast*, or let it wait as *slow* says; return which (see backlog). Never waits.
 
         Broadcasts keep their order; a send() that begins after one does not overtake it. One that

@@ -11,10 +11,10 @@ import pytest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from geventws.backlog import BLOCK, Broadcast, SlowPeers
+from geventws.backlog import BLOCK, SlowPeers
 from geventws.core.codes import BINARY, CLOSE, PING, PONG, TEXT, Side
 from geventws.core.errors import ConnectionClosed
-from geventws.core.message import encode
+from geventws.core.message import Encoded
 from geventws.core.protocol import AHEAD_MESSAGES, TURN
 from geventws.interfaces import ICaretaker
 from geventws.options import Options
@@ -199,7 +199,7 @@ def test_connection_without_keepalive_wants_to_be_attended_to_in_finite_time(
 def test_peer_that_takes_no_broadcast_for_send_timeout_is_dropped(silent: Watch) -> None:
     sender = gevent.spawn(silent.ws.send, bytes(2 << 20))
     run()
-    silent.ws.offer(Broadcast("news", *encode("news")), SlowPeers(BLOCK, 1 << 20, 64))
+    silent.ws.offer(Encoded("news"), SlowPeers(BLOCK, 1 << 20, 64))
     assert silent.at(29) is not None
     assert silent.at(31) is None
     assert (silent.ws.close_code, silent.transport.closed) == (1006, True)

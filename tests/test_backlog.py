@@ -16,10 +16,9 @@ from geventws.backlog import (
     POLICIES,
     TOO_SLOW,
     Backlog,
-    Broadcast,
     SlowPeers,
 )
-from geventws.core.message import encode
+from geventws.core.message import Encoded
 
 SIZE = 100
 MESSAGES = 4
@@ -29,8 +28,8 @@ def policy(name: str) -> SlowPeers:
     return SlowPeers(name, SIZE, MESSAGES)
 
 
-def broadcast(message: bytes) -> Broadcast:
-    return Broadcast(message, *encode(message))
+def broadcast(message: bytes) -> Encoded:
+    return Encoded(message)
 
 
 def backlog(*messages: bytes) -> Backlog:

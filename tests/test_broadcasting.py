@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from geventws.backlog import BUFFERED, CLOSED, DROPPED, POLICIES, SENT, TOO_SLOW, SlowPeers
-from geventws.broadcasting import BUFFERED_MESSAGES, Result, check_count, prepared, slow_peers_of
+from geventws.broadcasting import BUFFERED_MESSAGES, Result, check_count, slow_peers_of
 from geventws.testing import pair
 
 
@@ -56,11 +56,3 @@ def test_count_is_an_int(given: Any) -> None:
 def test_count_is_greater_than_0(given: int) -> None:
     with pytest.raises(ValueError, match=r"^workers: must be greater than 0$"):
         check_count("workers", given)
-
-
-def test_message_is_prepared_once_and_its_buffer_may_change() -> None:
-    buffer = bytearray(b"abc")
-    broadcast = prepared(buffer)
-    buffer[:] = b"xyz"
-    assert broadcast == (b"abc", b"\x82\x03abc", 3)
-    assert prepared("\u20ac") == ("\u20ac", b"\x81\x03\xe2\x82\xac", 3)

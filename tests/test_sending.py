@@ -18,14 +18,13 @@ from geventws.backlog import (
     DROPPED,
     LATEST,
     SENT,
-    Broadcast,
     SlowPeers,
 )
 from geventws.care import caretaker
 from geventws.core.codes import Side
 from geventws.core.deflate import Agreed
 from geventws.core.errors import ConnectionClosed
-from geventws.core.message import encode
+from geventws.core.message import Encoded
 from geventws.options import Options
 from geventws.websocket import WebSocket
 from tests.peers import Net
@@ -49,7 +48,7 @@ def events() -> int:
 
 
 def offer(ws: WebSocket, message: str, slow: SlowPeers = SLOW) -> int:
-    return ws.offer(Broadcast(message, *encode(message)), slow)
+    return ws.offer(Encoded(message), slow)
 
 
 @both_sides

@@ -15,9 +15,10 @@ from geventws.adapters.threaded.driver import Driver
 from geventws.adapters.threaded.pollers import Poller, best_poller
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
 from geventws.backlog import BLOCK, CLOSE
-from geventws.broadcasting import BUFFER_SIZE, Result, check_count, prepared, slow_peers_of
+from geventws.broadcasting import BUFFER_SIZE, Result, check_count, slow_peers_of
 from geventws.core.codes import GOING_AWAY
 from geventws.core.frame import close_payload
+from geventws.core.message import Encoded
 from geventws.interfaces import IManager
 from geventws.options import seconds
 from geventws.rooms import Rooms
@@ -183,7 +184,7 @@ class WebSocketManager:
             TypeError: *message* is neither str nor bytes-like.
             UnicodeEncodeError: a str with lone surrogates.
         """
-        broadcast = prepared(message)
+        broadcast = Encoded(message)
         several = [exclude] if isinstance(exclude, ThreadedWebSocket) else exclude
         spared = {_checked(ws) for ws in several}
         result: Result[ThreadedWebSocket] = Result([], [], [], [])

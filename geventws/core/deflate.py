@@ -291,13 +291,13 @@ class Inflater:
 class Deflater:
     """Deflates the messages of one direction, each in fragments."""
 
-    __slots__ = ("_settings", "_takeover", "_zlib")
+    __slots__ = ("_takeover", "_zlib", "settings")
 
     def __init__(self, window_bits: int, takeover: bool, level: int, mem_level: int) -> None:
         # A server may answer 8 bits, which zlib cannot do. With Z_RLE no match reaches further
         # back than one byte, so it keeps within any window.
         strategy = zlib.Z_RLE if window_bits == 8 else zlib.Z_DEFAULT_STRATEGY
-        self._settings = (level, zlib.DEFLATED, -max(window_bits, 9), mem_level, strategy)
+        self.settings = (level, zlib.DEFLATED, -max(window_bits, 9), mem_level, strategy)
         self._takeover = takeover
         self._zlib: zlib._Compress | None = None
 
@@ -308,7 +308,7 @@ class Deflater:
         """
         deflater = self._zlib
         if deflater is None:
-            deflater = self._zlib = zlib.compressobj(*self._settings)
+            deflater = self._zlib = zlib.compressobj(*self.settings)
         # RFC 7692 7.2.3.6: an empty message is an empty block. A second flush() in a row would make
         # nothing, which the compress() in between prevents, even of nothing.
         out = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
@@ -317,6 +317,11 @@ class Deflater:
         if not self._takeover:
             self._zlib = None
         return out[:-4]
+
+    def deflate_alone(self, data: bytes) -> bytes:
+        """Return the payload of a whole message in a context of its own, which no other knows."""
+        deflater = zlib.compressobj(*self.settings)
+        return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
     def reset(self) -> None:
         """End the context: the next message is deflated without it."""

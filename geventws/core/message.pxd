@@ -37,6 +37,16 @@ cdef class MessageReader:
     @cython.locals(buffer=bytearray, text=bint)
     cdef _finish(self)
 
+cdef class Encoded:
+    cdef dict _deflated
+    cdef int _opcode
+    cdef bytes _payload
+    cdef public object message
+    cdef public bytes plain
+    cdef public Py_ssize_t size
+
+    cpdef bytes deflated(self, deflater)
+
 cdef class MessageWriter:
     cdef bint _masks
     cdef object _deflater
@@ -51,7 +61,7 @@ cdef class MessageWriter:
     cpdef message(self, message)
     @cython.locals(opcode=int, payload=bytes, first=bint, rsv1=bint)
     cpdef fragment(self, data, bint fin)
-    cpdef encoded(self, bytes frame, Py_ssize_t size)
+    cpdef encoded(self, Encoded encoded)
     @cython.locals(size=Py_ssize_t, key=bytes, head=bytes)
     cpdef frame(self, int opcode, bytes payload, bint fin, bint rsv1)
     cpdef forget(self)
@@ -60,9 +70,6 @@ cdef class MessageWriter:
     cpdef list take(self)
     cdef _check_between(self)
     cdef _put(self, bytes data)
-
-@cython.locals(opcode=int, payload=bytes)
-cpdef tuple encode(message)
 
 cpdef bytes payload_of(message)
 

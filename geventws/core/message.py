@@ -6,7 +6,7 @@ Frame -> MessageReader.add -> str | bytes          str | bytes -> MessageWriter.
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from typing import Final
+from typing import Any, Final
 
 from geventws.core.codes import BINARY, CONTINUATION, POLICY_VIOLATION, TEXT
 from geventws.core.deflate import Deflater, Inflater
@@ -269,16 +269,20 @@ class MessageWriter:
         rsv1 = first and self._deflater is not None  # RFC 7692 6.1: on the first fragment only
         self.frame(opcode if first else CONTINUATION, payload, fin, rsv1)
 
-    def encoded(self, frame: bytes, size: int) -> None:
-        """Take over a frame that encode() made of a message of *size* bytes.
+    def encoded(self, encoded: Encoded) -> None:
+        """Take over the frame of a message; compressed where message() would compress it.
 
         Raises:
             ConcurrencyError: as for message().
         """
         self._check_between()
         self.messages += 1
-        self.bytes += size
-        self._put(frame)
+        self.bytes += encoded.size
+        if self._deflater is None or encoded.size < self._threshold:
+            self._put(encoded.plain)
+        else:
+            self._put(encoded.deflated(self._deflater))
+            self._deflater.reset()  # the peer's window has what ours has not (RFC 7692 7.2.3.2)
 
     def frame(self, opcode: int, payload: bytes, fin: bool, rsv1: bool) -> None:
         """Make one frame."""
@@ -322,13 +326,33 @@ class MessageWriter:
         self._out.append(data)
 
 
-def encode(message: str | bytes | bytearray | memoryview) -> tuple[bytes, int]:
-    """Return a message as one unmasked, uncompressed frame, and its size before that.
+class Encoded:
+    """A message made into frames once, for any number of a server's connections.
 
-    Any number of clients can be sent the same frame.
+    Raises:
+        TypeError: *message* is neither str nor bytes-like.
+        UnicodeEncodeError: a str with lone surrogates.
     """
-    payload = payload_of(message)
-    return frame_head(opcode_of(message), len(payload), True, False, b"") + payload, len(payload)
+
+    __slots__ = ("_deflated", "_opcode", "_payload", "message", "plain", "size")
+
+    def __init__(self, message: str | bytes | bytearray | memoryview) -> None:
+        payload = payload_of(message)
+        self.message = message if isinstance(message, str) else payload
+        self.size = len(payload)
+        self._opcode = opcode_of(message)
+        self._payload = payload
+        self.plain = frame_head(self._opcode, self.size, True, False, b"") + payload
+        self._deflated: dict[Any, bytes] = {}  # by the settings of a deflater
+
+    def deflated(self, deflater: Deflater) -> bytes:
+        """Return the frame for all whose deflater is set like *deflater*; it has no context."""
+        frame = self._deflated.get(deflater.settings)
+        if frame is None:
+            payload = deflater.deflate_alone(self._payload)
+            frame = frame_head(self._opcode, len(payload), True, True, b"") + payload
+            self._deflated[deflater.settings] = frame
+        return frame
 
 
 def payload_of(message: str | bytes | bytearray | memoryview) -> bytes:

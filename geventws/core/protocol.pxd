@@ -2,7 +2,7 @@
 import cython
 
 from geventws.core.frame cimport Frame, FrameReader
-from geventws.core.message cimport MessageReader, MessageWriter
+from geventws.core.message cimport Encoded, MessageReader, MessageWriter
 
 cdef int CLOSE, PING, PONG  # what codes.py says, as C has it
 cdef int _TURN
@@ -48,7 +48,7 @@ cdef class Protocol:
     cdef _look_at(self, Frame frame)
     cdef _control(self, Frame frame)
     cpdef send_message(self, message)
-    cpdef send_encoded(self, bytes frame, Py_ssize_t size)
+    cpdef send_encoded(self, Encoded message)
     cpdef list data_to_send(self)
     cpdef bint has_data(self)
     cdef _check_open(self)

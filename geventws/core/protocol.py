@@ -38,7 +38,7 @@ from geventws.core.frame import (
     parse_close,
     short_reason,
 )
-from geventws.core.message import MessageReader, MessageWriter, fragment_limit
+from geventws.core.message import Encoded, MessageReader, MessageWriter, fragment_limit
 
 MAX_SIZE: Final = 1024 * 1024
 # The read-ahead: enough to keep a peer busy, little enough for 10,000 connections at once.
@@ -297,14 +297,14 @@ class Protocol:
         self.writer.fragment(data, fin)
         self.frames_this_turn += 1
 
-    def send_encoded(self, frame: bytes, size: int) -> None:
-        """Put a server's message on its way that encode() has made a frame of.
+    def send_encoded(self, message: Encoded) -> None:
+        """Put a server's message on its way that others are sent as well.
 
         Raises:
             ConnectionClosed, ConcurrencyError: as for send_message().
         """
         self._check_open()
-        self.writer.encoded(frame, size)
+        self.writer.encoded(message)
         self.frames_this_turn += 1
 
     def send_ping(self, payload: bytes = b"") -> None:

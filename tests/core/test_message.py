@@ -11,8 +11,8 @@ from geventws.core.errors import ConcurrencyError, InvalidText, MessageTooBig, P
 from geventws.core.frame import Frame
 from geventws.core.message import (
     GATHER,
+    Encoded,
     MessageWriter,
-    encode,
     fragment_limit,
     opcode_of,
     payload_of,
@@ -250,7 +250,7 @@ def test_writer_makes_one_frame_of_a_message(
 def test_writer_refuses_what_is_neither_text_nor_bytes(bad: Any) -> None:
     writer = MessageWriter(False)
     name = type(bad).__name__
-    for make in (writer.message, lambda data: writer.fragment(data, True), encode, payload_of):
+    for make in (writer.message, lambda data: writer.fragment(data, True), Encoded, payload_of):
         with pytest.raises(TypeError, match=f"message: str or bytes, not {name}"):
             make(bad)
     assert (writer.take(), writer.messages, writer.bytes, writer.wire) == ([], 0, 0, 0)
@@ -298,7 +298,7 @@ def test_writer_refuses_a_message_inside_a_fragmented_one() -> None:
     with pytest.raises(ConcurrencyError, match=r"inside a fragmented one \(RFC 6455 5.4\)"):
         writer.message("two")
     with pytest.raises(ConcurrencyError, match=r"inside a fragmented one \(RFC 6455 5.4\)"):
-        writer.encoded(*encode("two"))
+        writer.encoded(Encoded("two"))
     writer.fragment("three", True)
     assert [each.payload for each in written(writer)] == [b"one", b"three"]
     assert writer.messages == 1
@@ -335,13 +335,21 @@ def test_writer_has_nothing_to_forget_where_it_does_not_compress() -> None:
     assert written(writer) == [Raw(TEXT, b"text")]
 
 
-def test_encode_makes_a_frame_that_any_number_of_clients_can_be_sent() -> None:
-    data, size = encode("Hellö")
-    assert (list(read_frames(data)), size) == ([Raw(TEXT, "Hellö".encode())], 6)
-    for writer in (MessageWriter(False), compressing()):
-        writer.encoded(data, size)
-        assert written(writer) == [Raw(TEXT, "Hellö".encode())]
-        assert (writer.messages, writer.bytes, writer.wire) == (1, 6, 8)
+def test_encoded_message_is_a_frame_for_any_number_of_clients() -> None:
+    encoded = Encoded("Hellö")
+    assert (list(read_frames(encoded.plain)), encoded.size) == ([Raw(TEXT, "Hellö".encode())], 6)
+    writer = MessageWriter(False)
+    writer.encoded(encoded)
+    assert written(writer) == [Raw(TEXT, "Hellö".encode())]
+    assert (writer.messages, writer.bytes, writer.wire) == (1, 6, 8)
+
+
+def test_encoded_message_does_not_change_with_what_it_was_made_of() -> None:
+    data = bytearray(b"before")
+    encoded = Encoded(data)
+    data[:] = b"behind"
+    assert encoded.message == b"before"
+    assert list(read_frames(encoded.plain)) == [Raw(BINARY, b"before")]
 
 
 def test_writer_gives_what_it_made_once() -> None:

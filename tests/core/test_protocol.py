@@ -4,7 +4,7 @@ import pytest
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side, State
 from geventws.core.errors import ConcurrencyError, ConnectionClosed, ProtocolError
-from geventws.core.message import encode
+from geventws.core.message import Encoded
 from geventws.core.protocol import PONGS, TURN, Protocol
 from tests.core.helpers import (
     AGREED,
@@ -163,7 +163,7 @@ def test_side_counts_what_it_sends_in_its_turn(side: Side) -> None:
     protocol = Protocol(side)
     protocol.send_message("one")
     protocol.send_fragment("two", True)
-    protocol.send_encoded(*encode("three"))
+    protocol.send_encoded(Encoded("three"))
     assert protocol.frames_this_turn == 3
 
 
@@ -199,7 +199,7 @@ def test_side_sends_no_message_inside_a_fragmented_one(side: Side) -> None:
     with pytest.raises(ConcurrencyError):
         protocol.send_message("between")
     with pytest.raises(ConcurrencyError):
-        protocol.send_encoded(*encode("between"))
+        protocol.send_encoded(Encoded("between"))
     with pytest.raises(TypeError):
         protocol.send_fragment(b"parts", True)
     protocol.send_ping(b"between")
@@ -219,7 +219,7 @@ def test_side_sends_pings_of_up_to_125_bytes(side: Side) -> None:
 
 def test_server_sends_an_encoded_message_uncompressed() -> None:
     client, server = joined(AGREED)
-    server.send_encoded(*encode("to all"))
+    server.send_encoded(Encoded("to all"))
     assert carry(server, client) == ["to all"]
 
 

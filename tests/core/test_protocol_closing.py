@@ -16,7 +16,7 @@ from geventws.core.codes import (
     sendable,
 )
 from geventws.core.errors import ConnectionClosed, InvalidText, ProtocolError
-from geventws.core.message import encode
+from geventws.core.message import Encoded
 from geventws.core.protocol import AHEAD_BYTES, Protocol
 from tests.core.helpers import (
     AGREED,
@@ -108,7 +108,7 @@ def test_side_ends_its_unfinished_message_with_its_close_frame(side: Side) -> No
     [
         ("send_message", ("late",)),
         ("send_fragment", ("late", True)),
-        ("send_encoded", encode("late")),
+        ("send_encoded", [Encoded("late")]),
         ("send_ping", (b"late",)),
     ],
 )
