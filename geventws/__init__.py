@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from geventws.pywsgi import WSGIServer as WSGIServer
     from geventws.server import WebSocketServer as WebSocketServer
     from geventws.server import serve as serve
+    from geventws.twins import compiled as compiled
     from geventws.version import __version__ as __version__
     from geventws.websocket import EchoWebSocket as EchoWebSocket
     from geventws.websocket import Stats as Stats
@@ -60,6 +61,7 @@ _HOME = {
     "geventws.options": "Options",
     "geventws.pywsgi": "WSGIServer",
     "geventws.server": "WebSocketServer serve",
+    "geventws.twins": "compiled",
     "geventws.version": "__version__",
     "geventws.websocket": "EchoWebSocket Stats WebSocket",
     "geventws.wsgi": "WebSocketWSGIApplication upgrade",

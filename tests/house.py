@@ -18,6 +18,7 @@ CORE = [
 ]
 HOUSE = [
     "version",
+    "twins",
     "interfaces",
     "options",
     "keepalive",

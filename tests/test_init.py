@@ -15,8 +15,9 @@ NAMES = [
     *("InvalidHandshake", "InvalidText", "InvalidURI", "Limits", "Manager", "MessageTooBig"),
     *("Options", "ProtocolError", "Rejected", "Request", "Response", "Stats", "WSGIServer"),
     *("WebSocket", "WebSocketError", "WebSocketServer", "WebSocketWSGIApplication"),
-    *("__version__", "connect", "serve", "upgrade"),
+    *("__version__", "compiled", "connect", "serve", "upgrade"),
 ]
+PLAIN = {"__version__": "geventws.version", "compiled": "geventws.twins"}  # know no module
 
 
 def imported_by(*statements: str) -> set[str]:
@@ -39,7 +40,7 @@ def test_public_names_are_these() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_public_name_is_what_its_module_has(name: str) -> None:
     value: Any = getattr(geventws, name)
-    home = getattr(value, "__module__", "geventws.version")
+    home = PLAIN.get(name) or value.__module__
     assert home.startswith("geventws.")
     assert getattr(sys.modules[home], name) is value
 
@@ -68,7 +69,15 @@ def test_importing_the_package_imports_nothing_else_of_it() -> None:
 
 
 def test_names_of_the_core_leave_gevent_out() -> None:
-    names = ("Deflate", "ConnectionClosed", "InvalidURI", "Request", "Response", "Options")
+    names = (
+        "Deflate",
+        "ConnectionClosed",
+        "InvalidURI",
+        "Request",
+        "Response",
+        "Options",
+        "compiled",
+    )
     found = imported_by("import geventws", *(f"geventws.{name}" for name in names), "dir(geventws)")
     assert "geventws.core.deflate" in found
     assert "gevent" not in found

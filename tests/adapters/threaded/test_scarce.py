@@ -46,7 +46,7 @@ def test_manager_lives_through_a_moment_without_threads(caplog: pytest.LogCaptur
 
 def test_broadcast_drops_a_slow_peer_where_no_thread_can_send_on() -> None:
     with managed() as manager, serving(EchoWebSocket, manager=manager) as server:
-        ws = connect(uri(server))
+        ws = connect(uri(server), compression=None)
         ws.send("here")
         assert ws.receive(PATIENCE) == "here"
         with no_more_threads():
