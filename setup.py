@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from setuptools import find_packages, setup
+from setuptools.errors import BaseError
 
 ROOT = Path(__file__).parent
 
@@ -89,11 +90,31 @@ def compiled_modules(wish: str) -> dict[str, Any]:
             name,
             [name.replace(".", "/") + ".py"],
             cython_directives=DIRECTIVES,
-            optional=wish != "yes",
         )
         for name in COMPILED
     ]
-    return {"ext_modules": modules, "cmdclass": {"build_ext": build_ext}}
+    command = build_ext if wish == "yes" else whole_or_none(build_ext)
+    return {"ext_modules": modules, "cmdclass": {"build_ext": command}}
+
+
+def whole_or_none(build_ext: Any) -> Any:
+    """Return *build_ext* as it leaves everything interpreted where one module does not compile.
+
+    They know each other's C types, so that one without the others would not even import.
+    """
+    from Cython.Compiler.Errors import CompileError
+
+    class WholeOrNone(build_ext):  # type: ignore[misc]
+        def run(self) -> None:
+            try:
+                super().run()
+            except (BaseError, CompileError) as error:
+                self.warn(f"all is left interpreted: {error}")
+                for path in self.get_outputs():
+                    Path(path).unlink(missing_ok=True)
+                self.extensions: list[Any] = []
+
+    return WholeOrNone
 
 
 if __name__ == "__main__":  # the tests import what is above

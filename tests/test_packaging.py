@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -72,8 +74,29 @@ def test_compiled_modules_obey_the_wish() -> None:
     assert compiled_modules("no") == {}
     built = compiled_modules("yes")["ext_modules"]
     assert [module.name for module in built] == COMPILED
-    assert not any(module.optional for module in built)
-    assert all(module.optional for module in compiled_modules("auto")["ext_modules"])
+    assert [module.name for module in compiled_modules("auto")["ext_modules"]] == COMPILED
+
+
+@pytest.mark.parametrize(("wish", "status"), [("auto", 0), ("yes", 1)])
+def test_modules_are_compiled_all_or_none(wish: str, status: int, tmp_path: Path) -> None:
+    sources = shutil.ignore_patterns("*.so", "*.c", "__pycache__", "adapters")
+    shutil.copytree(ROOT / "geventws", tmp_path / "geventws", ignore=sources)
+    for name in ("setup.py", "README.md", "LICENSE", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "adapters").mkdir()
+    with (tmp_path / "geventws/core/frame.pxd").open("a") as types:
+        types.write("cdef int (\n")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tmp_path,
+        env={**os.environ, "GEVENTWS_COMPILE": wish, "CFLAGS": "-O0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert ("all is left interpreted" in done.stderr) == (wish == "auto")
+    assert wish == "yes" or list(tmp_path.rglob("*.so")) == []
 
 
 def test_compiled_modules_refuses_another_wish() -> None:

@@ -1,0 +1,166 @@
+"""`geventws doctor`: what it finds out, what it advises, and what it calls wrong."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import ssl
+from functools import partial
+
+import gevent
+import greenlet
+import pytest
+
+import geventws
+from geventws.cli.doctor import (
+    Fact,
+    event_loop,
+    facts,
+    masking,
+    open_files,
+    report,
+    twins,
+)
+from geventws.twins import hot_modules
+from setup import ROOT
+from tests.cli.programs import Done, ended, run, running
+
+COMPILE = (
+    "messages cost more CPU time interpreted; install a C compiler and Python's headers, "
+    "then geventws again with GEVENTWS_COMPILE=yes"
+)
+PAGE = ROOT / "docs" / "howto" / "command-line.md"
+
+
+def limited(files: int) -> Done:
+    """Return what the program says where no more than so many files may be open."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files))
+    with running("doctor", preexec_fn=limit) as program:
+        return ended(program)
+
+
+def told(done: Done) -> dict[str, str]:
+    """Return the facts that the program printed, by their names."""
+    lines = done.out.decode().partition("\n\n")[0].splitlines()
+    return {name: value.strip() for name, value in (line.split("  ", 1) for line in lines)}
+
+
+def test_program_says_what_this_process_finds_out() -> None:
+    done = run("doctor")
+    assert (done.status, done.err) == (0, b"")
+    assert done.out.decode() == f"{report(facts())}\n"
+
+
+def test_facts_are_those_of_this_process() -> None:
+    found = {fact.name: fact.value for fact in facts()}
+    assert found["geventws"] == geventws.__version__
+    assert found["Python"] == f"{platform.python_version()}, CPython"
+    assert found["gevent"] == gevent.__version__
+    assert found["greenlet"] == greenlet.__version__
+    assert found["TLS"] == ssl.OPENSSL_VERSION
+    assert found["hot modules"].startswith("compiled, all ") == geventws.compiled
+    assert (found["masking"] == "the compiled loop") == geventws.compiled
+
+
+@pytest.mark.parametrize(
+    ("module", "backend", "said"),
+    [
+        ("gevent.libev.corecext", "epoll", "libev, epoll"),
+        ("gevent.libev.corecffi", "select", "libev, select"),
+        ("gevent.libuv.loop", "default", "libuv"),
+        ("another", "kqueue", "another, kqueue"),
+    ],
+)
+def test_event_loop_is_named_by_its_library(module: str, backend: str, said: str) -> None:
+    loop = type("loop", (), {"__module__": module, "backend": backend})()
+    assert event_loop(loop) == Fact("event loop", said)
+
+
+def test_program_names_the_event_loop_that_was_chosen() -> None:
+    with running("doctor", env={**os.environ, "GEVENT_LOOP": "libuv"}) as program:
+        assert told(ended(program))["event loop"] == "libuv"
+
+
+@pytest.mark.parametrize(
+    ("interpreted", "said", "advice"),
+    [
+        ([], "compiled, all 3", ""),
+        (["geventws.core.a"], "2 of 3 compiled; interpreted: core.a", COMPILE),
+        (["geventws.core.a", "geventws.c"], "1 of 3 compiled; interpreted: core.a c", COMPILE),
+        (["geventws.core.a", "geventws.b", "geventws.c"], "interpreted, all 3", COMPILE),
+    ],
+)
+def test_interpreted_modules_are_noted(interpreted: list[str], said: str, advice: str) -> None:
+    hot = ["geventws.core.a", "geventws.b", "geventws.c"]
+    assert twins(hot, interpreted) == Fact("hot modules", said, advice)
+
+
+def test_no_hot_modules_at_all_are_not_compiled() -> None:
+    assert twins([], []) == Fact("hot modules", "interpreted, all 0", COMPILE)
+
+
+def test_masking_advises_wsaccel_where_nothing_else_is_there() -> None:
+    assert masking(True, True) == masking(True, False) == Fact("masking", "the compiled loop")
+    assert masking(False, True) == Fact("masking", "wsaccel; big integers below 64 bytes")
+    alone = masking(False, False)
+    assert (alone.value, alone.wrong) == ("big integers", False)
+    assert "pip install geventws[wsaccel]" in alone.advice
+
+
+@pytest.mark.parametrize(
+    ("files", "most", "said"),
+    [
+        (10064, 10000, "10064, so max_connections is 10000 by default"),
+        (resource.RLIM_INFINITY, 10000, "unlimited, so max_connections is 10000 by default"),
+    ],
+)
+def test_enough_open_files_need_no_advice(files: int, most: int, said: str) -> None:
+    assert open_files(files, most) == Fact("open files", said)
+
+
+def test_program_notes_a_limit_of_open_files() -> None:
+    done = limited(1024)
+    assert told(done)["open files"] == "1024, so max_connections is 960 by default"
+    note = b"note: open files: for 10000 connections, ulimit -n 10064 before the start\n"
+    assert (done.status, done.err, done.out.endswith(note)) == (0, b"", True)
+
+
+def test_program_fails_where_open_files_leave_no_room() -> None:
+    done = limited(64)
+    assert told(done)["open files"] == "64, so max_connections is 1 by default"
+    wrong = b"wrong: open files: for 10000 connections, ulimit -n 10064 before the start\n"
+    assert (done.status, done.err, done.out.endswith(wrong)) == (1, b"", True)
+
+
+def test_report_has_facts_alone_where_there_is_no_advice() -> None:
+    assert report([Fact("a", "1"), Fact("long", "2")]) == "a     1\nlong  2"
+
+
+def test_report_puts_advice_under_the_facts() -> None:
+    found = [Fact("a", "1", "do b", wrong=True), Fact("long", "2"), Fact("c", "3", "do d")]
+    assert report(found) == "a     1\nlong  2\nc     3\n\nwrong: a: do b\nnote: c: do d"
+
+
+def test_page_shows_what_an_interpreted_install_is_told() -> None:
+    hot = hot_modules()
+    judged = {
+        "hot modules": twins(hot, hot),
+        "masking": masking(False, False),
+        "open files": open_files(1024, 960),
+    }
+    shown = shown_by(PAGE.read_text(encoding="utf-8"))
+    values = told(Done(0, shown.encode(), b""))
+    assert list(values) == [fact.name for fact in facts()]
+    assert shown == report([judged.get(name, Fact(name, values[name])) for name in values]) + "\n"
+
+
+def shown_by(page: str) -> str:
+    """Return what *page* says that the program prints."""
+    return page.partition("```text\n$ geventws doctor\n")[2].partition("```\n")[0]
+
+
+def test_help_says_what_the_status_means() -> None:
+    done = run("doctor", "--help")
+    assert (done.status, done.err) == (0, b"")
+    assert b"exit status:\n  0    nothing is wrong\n  1    something is wrong" in done.out
