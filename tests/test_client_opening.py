@@ -271,7 +271,7 @@ def test_client_gives_up_in_time_and_names_the_phase(slow: Any, phase: str) -> N
         start = monotonic()
         with pytest.raises(TimeoutError, match=f"^{phase} took longer than open_timeout$"):
             geventws.connect(uri, open_timeout=0.3, ssl=context)
-        assert 0.25 < monotonic() - start < 1
+        assert 0.25 < monotonic() - start < 5
 
 
 @each_phase

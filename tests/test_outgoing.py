@@ -190,7 +190,7 @@ def test_write_times_out_without_any_progress(kind: Kind) -> None:
     start = monotonic()
     with pytest.raises(TimeoutError):
         one.write([b"x"], 0.1)
-    assert 0.099 < monotonic() - start < 3
+    assert 0.099 < monotonic() - start < 8
     drop(one, other)
 
 
@@ -217,7 +217,7 @@ def test_write_times_out_that_long_after_the_last_progress() -> None:
     last = monotonic()
     with pytest.raises(TimeoutError):
         writer.get(timeout=5)
-    assert 0.19 < monotonic() - last < 3
+    assert 0.19 < monotonic() - last < 5
     assert one.torn
     drop(one, other)
 

@@ -93,7 +93,7 @@ def test_read_times_out_on_time(kind: Kind) -> None:
     start = monotonic()
     with pytest.raises(TimeoutError):
         one.read(0.1)
-    assert 0.099 < monotonic() - start < 3
+    assert 0.099 < monotonic() - start < 8
     other.post([b"later"])
     assert one.read(5) == b"later"
     drop(one, other)

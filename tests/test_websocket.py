@@ -184,7 +184,7 @@ def test_receive_times_out_and_loses_nothing(raw: tuple[WebSocket, RawPeer]) -> 
     peer.send(TEXT, b"half ", fin=False)
     with pytest.raises(TimeoutError):
         server.receive(timeout=0.1)
-    assert 0.099 < monotonic() - start < 3
+    assert 0.099 < monotonic() - start < 8
     peer.send(CONTINUATION, b"whole")
     assert server.receive(timeout=5) == "half whole"
 
@@ -213,7 +213,7 @@ def test_receive_times_out_under_a_flood_of_pings(raw: tuple[WebSocket, RawPeer]
     start = monotonic()
     with pytest.raises(TimeoutError):
         server.receive(timeout=0.2)
-    assert monotonic() - start < 2
+    assert monotonic() - start < 8
     gevent.killall(floods)
 
 

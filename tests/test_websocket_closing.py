@@ -100,7 +100,7 @@ def test_close_drops_a_peer_that_never_answers() -> None:
     server, peer = server_and_peer(Options(ping_interval=None, close_timeout=0.2))
     start = monotonic()
     server.close()
-    assert 0.19 < monotonic() - start < 2
+    assert 0.19 < monotonic() - start < 8
     assert server.close_code == 1006
     peer.socket.close()
 
@@ -116,7 +116,7 @@ def test_close_drops_a_peer_that_sends_for_ever_and_never_answers() -> None:
     flooder = gevent.spawn(flood)
     start = monotonic()
     server.close()
-    assert 0.19 < monotonic() - start < 2
+    assert 0.19 < monotonic() - start < 8
     flooder.kill()
     peer.socket.close()
 
