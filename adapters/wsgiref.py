@@ -159,7 +159,7 @@ class WebSocketWSGIHandler(simple_server.ServerHandler):
 
     @property
     def head(self) -> bytes:
-        """The head of the request. See IUpgradable."""
+        """The head of the request, as it came."""
         return self.request_handler.head
 
     def open(self, make: type[W], upgrader: Upgrader, request: Request, accepted: Accepted) -> W:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from ssl import SSLContext, create_default_context
-from threading import Thread
 from typing import Any, TypeVar, Unpack, overload
 
 from geventws.adapters.threaded.dial import closing_on_failure, dial, secure
+from geventws.adapters.threaded.runner import Runner
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
 from geventws.core.codes import NORMAL_CLOSURE, Side
 from geventws.core.headers import HeaderItems
@@ -118,7 +118,7 @@ class WebSocketClient:
         self.daemon = daemon
         self.connection: ThreadedWebSocket | None = None  # the present one, or the last
         self._arguments = arguments
-        self._thread: Thread | None = None
+        self._thread: Runner | None = None
 
     def connect(self) -> None:
         """Connect, and start the thread that runs the callbacks, opened() first.
@@ -132,7 +132,7 @@ class WebSocketClient:
         ws = connect(self.url, handler=_Relay, **self._arguments)
         ws.client = self
         self.connection = ws
-        self._thread = Thread(target=_run, args=[ws], name="WebSocketClient", daemon=self.daemon)
+        self._thread = Runner(partial(_run, ws), self.daemon)
         try:
             self._thread.start()
         except RuntimeError:
@@ -141,7 +141,10 @@ class WebSocketClient:
             raise
 
     def run_forever(self) -> None:
-        """Wait until the connection is over and closed() has returned."""
+        """Wait until the connection is over and closed() has returned.
+
+        Who was interrupted, as by Ctrl-C, may call it again. RuntimeError in a callback.
+        """
         if self._thread is not None:
             self._thread.join()
 

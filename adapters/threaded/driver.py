@@ -72,6 +72,11 @@ class Driver:
             raise RuntimeError(BEGUN)
         self._launch()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether start(), run() or stop() was called."""
+        return self._begun
+
     def is_alive(self) -> bool:
         """Return whether run() is at work."""
         return self._begun and not self._ended.is_set()
@@ -135,6 +140,11 @@ class Driver:
         if self._thread.ident is not None:  # else run() was called elsewhere
             self._thread.join()  # it has nothing left to do
         return True
+
+    def join_run(self, timeout: float | None) -> bool:
+        """Wait until run() has ended, then join(); return False where *timeout* was up first."""
+        deadline = None if timeout is None else monotonic() + timeout
+        return self._ended.wait(timeout) and self.join(_left(deadline))
 
     def _turn(self) -> None:
         anybody = self.driven or self._leaving

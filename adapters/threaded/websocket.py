@@ -10,7 +10,9 @@ from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from geventws.backlog import SlowPeers
-from geventws.core.codes import NORMAL_CLOSURE, State
+from geventws.core.codes import NORMAL_CLOSURE, Side, State
+from geventws.core.errors import ConnectionClosed
+from geventws.options import seconds
 from geventws.websocket import Data, WebSocket
 
 END: Final = object()
@@ -33,10 +35,8 @@ def _inside(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
 class ThreadedWebSocket(WebSocket):
     """A WebSocket whose methods any thread may call; each does what it does for greenlets."""
 
-    __slots__ = ("_delivering",)
+    __slots__ = ("_delivering", "_is_run")
 
-    receive = _inside(WebSocket.receive)
-    ping = _inside(WebSocket.ping)
     close = _inside(WebSocket.close)
     drop = _inside(WebSocket.drop)
     follow = _inside(WebSocket.follow)
@@ -47,6 +47,32 @@ class ThreadedWebSocket(WebSocket):
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
         self._delivering = False  # some thread does: callbacks are called one at a time
+        self._is_run = False  # some thread is in run()
+
+    @_inside
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """Wait for the next message and return it. See WebSocket.
+
+        On a client that no manager and no run() looks after, ConnectionClosed is raised when TCP
+        has ended, which is waited for until close_timeout is up, and not longer than *timeout*. So
+        too by ping(), by receive_pieces() and at the end of an iteration.
+        """
+        deadline = _deadline(timeout)
+        try:
+            return super().receive(timeout)
+        except ConnectionClosed:
+            self._see_off(deadline)
+            raise
+
+    @_inside
+    def ping(self, timeout: float | None = None) -> float:
+        """Send a ping and wait for its pong; return the seconds that took. See WebSocket."""
+        deadline = _deadline(timeout)
+        try:
+            return super().ping(timeout)
+        except ConnectionClosed:
+            self._see_off(deadline)
+            raise
 
     @_inside
     def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
@@ -76,12 +102,41 @@ class ThreadedWebSocket(WebSocket):
     @_inside
     def run(self) -> None:
         """Wait for what comes and call the callbacks, until the connection is over and closed."""
-        while self.deliver():
-            if self._delivering:
-                self._wait_to_be_told(None)
-            else:
-                self._more(None, False)
-        self._hang_up()
+        self._is_run = True
+        try:
+            while self.deliver():
+                if self._delivering:
+                    self._wait_to_be_told(None)
+                else:
+                    self._more(None, False)
+            self._hang_up()
+        finally:
+            self._is_run = False
+
+    def _see_off(self, deadline: float | None) -> None:
+        """End TCP for a caller who is told of the end, and may never close().
+
+        The server is waited for, as it ends TCP first (RFC 6455 7.1.1), but not past *deadline*.
+        What a failed connection said last might not arrive if it was dropped then, so it is not:
+        its peer has the end already.
+        """
+        if self._side != Side.CLIENT or self._transport.closed or self._is_looked_after():
+            return
+        if deadline is None or deadline >= self._over_by:
+            self._hang_up()
+            return
+        protocol = self._protocol
+        try:
+            while not protocol.eof:
+                self._more(deadline, False)
+        except TimeoutError:
+            if not (protocol.close_sent and protocol.close_received):
+                return
+        if not self._transport.unsent():
+            self._drop()
+
+    def _is_looked_after(self) -> bool:
+        return self._caretaker is not None or self._is_run or self._delivering
 
     @_inside
     def read_and_deliver(self) -> bool:
@@ -110,13 +165,20 @@ class ThreadedWebSocket(WebSocket):
         try:
             while True:
                 with monitor:
-                    piece: Any = next(pieces, END)
+                    piece: Any = self._next_piece(pieces)
                 if piece is END:
                     return
                 yield piece
         finally:
             with monitor:
                 pieces.close()
+
+    def _next_piece(self, pieces: Iterator[str | bytes]) -> Any:
+        try:
+            return next(pieces, END)
+        except ConnectionClosed:
+            self._see_off(None)
+            raise
 
     @_inside
     def send(self, message: Data | Iterable[Data]) -> None:
@@ -178,3 +240,7 @@ class EchoWebSocket(ThreadedWebSocket):
     def received_message(self, message: str | bytes) -> None:
         """Send *message* back."""
         self.send(message)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else monotonic() + seconds(timeout)

@@ -210,6 +210,13 @@ class Driver(ThreadedWebSocket):
 
     # What the base class calls
 
+    def _drop(self) -> None:
+        try:
+            super()._drop()
+        except OSError as error:  # of a close() that fails: the stream is closed all the same
+            logger.debug("%r: closing the socket failed: %s", self, error)
+            super()._drop()  # the rest of it
+
     def received_message(self, message: str | bytes) -> None:
         """Hand *message* on, as an object."""
         self.owner.received_message(message_of(message))

@@ -23,6 +23,7 @@ __all__ = ["EPollPoller", "KQueuePoller", "SelectPoller", "WebSocketManager"]
 logger = logging.getLogger("geventws")
 
 SHUTTING_DOWN: Final = "Server is shutting down"
+GONE: Final = -1  # what a closed socket has for a descriptor
 TIMEOUT: Final = 0.1  # seconds, as ws4py has it
 
 
@@ -140,8 +141,16 @@ class WebSocketManager:
         self._inner.stop()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until every websocket is over and, after stop(), the thread too."""
-        self._inner.join(timeout)
+        """Wait until stop() was called, every websocket is over, and the thread has ended.
+
+        Returns when *timeout* seconds are up before that; is_alive() tells which it was.
+
+        Raises:
+            RuntimeError: neither start(), run() nor stop() was called.
+        """
+        if not self._inner._driver.has_begun:
+            raise RuntimeError("the manager was not started")
+        self._inner._driver.join_run(timeout)
 
     def is_alive(self) -> bool:
         """Return whether the thread is at work."""
@@ -156,8 +165,10 @@ class WebSocketManager:
 
     @property
     def websockets(self) -> dict[int, WebSocket]:
-        """The websockets that are here now, each by some number."""
-        return dict(enumerate(self))
+        """The websockets that are here now, each by its descriptor; a copy."""
+        by_fd = {_descriptor(ws): ws for ws in self}
+        by_fd.pop(GONE, None)
+        return by_fd
 
     def __len__(self) -> int:
         return len(self._inner)
@@ -235,6 +246,12 @@ class WebSocketManager:
 def _owner(ws: Any) -> Any:
     """Return the websocket, also where its Driver was given."""
     return getattr(ws, "owner", ws)
+
+
+def _descriptor(ws: WebSocket) -> int:
+    sock = ws.sock  # another thread may take it away
+    fd: int = GONE if sock is None else sock.fileno()
+    return fd
 
 
 def _owners(drivers: Iterable[Any]) -> list[Any]:

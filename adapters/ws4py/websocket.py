@@ -155,8 +155,10 @@ class WebSocket:
                 raises, the connection is failed with 1011.
         """
         driver = self.driver
-        if driver is None or self.terminated:
+        if self.terminated:
             raise StreamClosed(reason="the websocket is terminated")
+        if driver is None:
+            raise StreamClosed(reason="the websocket is not connected yet")
         try:
             self._send(driver, payload, binary)
         except ConnectionClosed as closed:

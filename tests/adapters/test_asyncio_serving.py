@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import socket
 from typing import Any
 
@@ -31,6 +33,28 @@ def url(server: Server, secure: bool = False) -> str:
     """Return the address to connect to."""
     host = "wss://localhost" if secure else "ws://127.0.0.1"
     return f"{host}:{server.sockets[0].getsockname()[1]}/"
+
+
+# Clients that leave too early
+
+
+@looped
+@pytest.mark.parametrize(
+    "lingers", [b"\0\0\0\0\0\0\0\0", b"\1\0\0\0\0\0\0\0"], ids=["end", "reset"]
+)
+@pytest.mark.parametrize("sent", [REQUEST, REQUEST[:20], b"GET / HTTP/1.1\r\n\r\n"])
+async def test_client_that_leaves_before_its_answer_is_no_failure(
+    sent: bytes, lingers: bytes, caplog: Any
+) -> None:
+    async with await serve(echo, *LOCAL) as server:
+        for _ in range(10):  # one that has ended too resets the connection, when it is answered
+            with socket.create_connection(server.sockets[0].getsockname()) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingers)
+                sock.sendall(sent)
+        async with await connect(url(server)) as ws:
+            assert await ws.ping() > 0
+    gc.collect()
+    assert [each for each in caplog.records if each.levelno > logging.INFO] == []
 
 
 # Ending

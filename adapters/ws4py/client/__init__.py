@@ -39,7 +39,7 @@ class WebSocketBaseClient(WebSocket):
     After the end it may connect() again. What a handshake sends can be set before: *resource*,
     *key*, *protocols*, *extra_headers*; *bind_addr* is where to. *exclude_headers* are names, in
     lower case, of headers not to send. A *key* is for one connect(): when that has failed, or its
-    connection is over, there is another one (RFC 6455 4.1).
+    connection is over, there is another one (RFC 6455 4.1). It is bytes; a str that is set will do.
     """
 
     _make_transport: ClassVar[Any] = SocketTransport  # of what _reach() returns
@@ -103,7 +103,8 @@ class WebSocketBaseClient(WebSocket):
         """The headers of the request. To be overridden, or added to.
 
         Raises:
-            TypeError, ValueError: one of *extra_headers* cannot be sent, or is the handshake's own.
+            TypeError, ValueError: one of *extra_headers* cannot be sent, or is the handshake's own;
+                or *key* is neither str nor bytes.
         """
         opening = self._opening()
         lines = opening.request().decode("latin-1").split("\r\n")[1:-2]
@@ -139,7 +140,7 @@ class WebSocketBaseClient(WebSocket):
             origin=f"{scheme}://{self._where.authority}" if with_origin else None,
             headers=given,
         )
-        opening.key = self.key.decode()
+        opening.key = _text(self.key)
         return opening
 
     # The opening handshake
@@ -361,6 +362,14 @@ def response_head() -> Reading[tuple[bytes, bytes]]:
                 return head, reader.rest()
     except InvalidHandshake as error:
         raise HandshakeError(str(error)) from None
+
+
+def _text(key: object) -> str:
+    if isinstance(key, bytes):
+        return key.decode("latin-1")
+    if not isinstance(key, str):
+        raise TypeError(f"key: str or bytes, not {type(key).__name__}")
+    return key
 
 
 def _readable(headers: bytes) -> Headers:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Thread, current_thread
+from threading import current_thread
 from typing import Any
 
+from geventws.adapters.threaded.runner import Runner
 from geventws.adapters.ws4py.client import WebSocketBaseClient
 
 __all__ = ["WebSocketClient"]
@@ -38,7 +39,10 @@ class WebSocketClient(WebSocketBaseClient):
         self._th.daemon = flag
 
     def run_forever(self) -> None:
-        """Wait until the connection is over and closed() has returned."""
+        """Wait until the connection is over and closed() has returned.
+
+        Who was interrupted, as by Ctrl-C, may call it again. RuntimeError in a callback.
+        """
         if self._th.ident is not None:
             self._th.join()
 
@@ -52,5 +56,5 @@ class WebSocketClient(WebSocketBaseClient):
         if self._th.is_alive() and self._th is not current_thread():
             self._th.join(self.options.open_timeout)
 
-    def _thread(self, daemon: bool) -> Thread:
-        return Thread(target=self.run, name="WebSocketClient", daemon=daemon)
+    def _thread(self, daemon: bool) -> Runner:
+        return Runner(self.run, daemon)

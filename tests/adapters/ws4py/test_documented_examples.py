@@ -35,7 +35,7 @@ from geventws.server import serve
 from setup import ROOT
 from tests.adapters.ws4py.documented import SERVERS
 from tests.serving import LOCAL, echo, running
-from tests.threads import PATIENCE, serving
+from tests.threads import PATIENCE, joined_threads, serving
 
 CLIENTS = 100  # where the documentation has 2000
 
@@ -314,9 +314,12 @@ def test_manager_of_the_reference() -> None:
         client.send("hello")
         assert printed.wait(PATIENCE)
         client.close()
-        m.join()
-    m.stop()
-    m.join()
+        with joined_threads() as threads:
+            joining = threads.start(m.join)  # blocks forever
+            with pytest.raises(TimeoutError):
+                joining.result(0.05)
+            m.stop()
+            joining.result(PATIENCE)
 
 
 # Frames and streams

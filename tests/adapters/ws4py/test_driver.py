@@ -85,3 +85,20 @@ def test_control_frames_are_not_sent_when_the_connection_is_over() -> None:
         with pytest.raises(ConnectionClosed):
             driver.send_control(PONG, b"")
         assert peer.read_to_end() == b""
+
+
+def test_close_connection_passes_over_a_close_that_fails() -> None:
+    class Failing(socket.socket):
+        def close(self) -> None:
+            super().close()
+            raise OSError("so it goes")
+
+    near, far = socket.socketpair()
+    with far:
+        ws = Recorder(Failing(fileno=near.detach()))
+        ended: list[Any] = []
+        assert ws.driver is not None
+        ws.driver.follow(ended.append)
+        ws.close_connection()
+        assert ws.sock is None
+        assert ended == [ws.driver]

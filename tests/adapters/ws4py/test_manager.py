@@ -43,7 +43,7 @@ def added(manager: WebSocketManager, kind: Any = Recorder) -> Iterator[tuple[Any
 
 def gone(manager: WebSocketManager) -> None:
     """Wait until *manager* has nobody."""
-    manager.join(PATIENCE)
+    assert manager._inner.join(PATIENCE)
     assert len(manager) == 0
 
 
@@ -55,7 +55,7 @@ def test_manager_runs_websockets_until_they_are_over(make: Any) -> None:
     with managing(*([] if make is None else [make()])) as manager:
         with added(manager, Echo) as (ws, peer), added(manager, Echo) as (other, _):
             assert (len(manager), set(manager), ws in manager) == (2, {ws, other}, True)
-            assert set(manager.websockets.values()) == {ws, other}
+            assert manager.websockets == {each.sock.fileno(): each for each in (ws, other)}
             peer.send(frame(TEXT, b"one"), frame(TEXT, b"two"), frame(PING, b"x"))
             answers = [peer.read_frame() for _ in "123"]
             assert sorted(answers) == [(TEXT, b"one"), (TEXT, b"two"), (PONG, b"x")]
@@ -230,6 +230,29 @@ def test_stop_drops_who_is_still_here() -> None:
         manager.join()
         assert ended(ws) == (1006, "Going away")
         assert peer.read_close() == (1001, "the manager has stopped")
+
+
+def test_join_waits_for_stop_though_there_is_nobody() -> None:
+    with managing() as manager, joined_threads() as threads:
+        with added(manager) as (_, peer):
+            peer.end()
+        gone(manager)
+        manager.join(0.01)
+        assert manager.is_alive()
+        joining = threads.start(manager.join)
+        with pytest.raises(TimeoutError):
+            joining.result(0.05)
+        manager.stop()
+        joining.result(PATIENCE)
+        assert not manager.is_alive()
+
+
+def test_join_of_a_manager_that_was_never_started_is_refused() -> None:
+    manager = WebSocketManager()
+    with pytest.raises(RuntimeError, match="the manager was not started"):
+        manager.join()
+    manager.stop()
+    manager.join()
 
 
 def test_manager_can_be_run_in_a_thread_of_ones_own() -> None:

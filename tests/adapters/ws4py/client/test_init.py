@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 import trustme
@@ -20,6 +20,8 @@ from geventws.options import Options
 from tests.adapters.ws4py.scene import Records, ended
 from tests.servers import acceptance, header, response
 from tests.threads import LOCAL, PATIENCE, contexts, joined_threads, saying, serving, uri
+
+KEY: Final = b64encode(b"0123456789abcdef")
 
 
 class Client(Records, WebSocketBaseClient):
@@ -185,13 +187,27 @@ def test_client_connects_again_after_the_end() -> None:
         assert len(keys) == 2
 
 
-def test_key_resource_and_address_can_be_set() -> None:
+def test_key_that_is_no_text_is_refused_before_anything_is_sent() -> None:
+    client = Client("ws://localhost:1/")
+    wrong: Any = 1
+    client.key = wrong
+    with pytest.raises(TypeError, match="key: str or bytes, not int"):
+        client.connect()
+
+
+def test_send_before_connect_says_that_it_is_not_connected() -> None:
+    with pytest.raises(StreamClosed, match="the websocket is not connected yet"):
+        Client("ws://localhost:1/").send("early")
+
+
+@pytest.mark.parametrize("key", [KEY, KEY.decode()], ids=["bytes", "str"])
+def test_key_resource_and_address_can_be_set(key: Any) -> None:
     def accept(request: bytes) -> bytes:
         return acceptance(request)
 
     with answering(accept) as (url, asked):
         client = Client("ws://name.invalid/")
-        client.key = b64encode(b"0123456789abcdef")
+        client.key = key
         client.resource = "/other"
         client.bind_addr = ("127.0.0.1", int(url.split(":")[2].strip("/")))
         client.connect()

@@ -59,6 +59,13 @@ def test_page_handler_finds_the_websocket_and_may_send(port: int) -> None:
         assert PING in [opcode for opcode, _ in [*frames, peer.read_frame()]]
 
 
+def test_websocket_has_no_subprotocol_where_none_of_ours_was_offered(port: int) -> None:
+    with RawPeer.to(("127.0.0.1", port)) as peer:
+        reply = peer.upgrade("GET /ws HTTP/1.1", sec_websocket_protocol="no")
+        assert "sec-websocket-protocol" not in reply.headers
+        assert peer.read_frame() == (TEXT, b"Echo [] /ws")
+
+
 def test_origin_of_old_clients_is_understood(port: int) -> None:
     address = f"127.0.0.1:{port}"
     with visiting(port, "/chat", host=address, origin=f"ws://{address}") as peer:
