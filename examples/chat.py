@@ -6,7 +6,10 @@ geventws connect ws://127.0.0.1:9000/tea
 
 from __future__ import annotations
 
+import signal
 import sys
+
+import gevent
 
 import geventws
 
@@ -34,6 +37,7 @@ def main(port: int = 9000) -> None:
     server = geventws.serve(chat, ("127.0.0.1", port))
     server.start()
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    gevent.signal_handler(signal.SIGINT, server.drain)
     server.serve_forever()
 
 

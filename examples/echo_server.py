@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+import gevent
 
 import geventws
 
@@ -12,6 +15,7 @@ def main(port: int = 9000) -> None:
     server = geventws.serve(geventws.EchoWebSocket, ("127.0.0.1", port))
     server.start()
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    gevent.signal_handler(signal.SIGINT, server.drain)
     server.serve_forever()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import gevent
 
 import geventws
 
@@ -41,6 +44,7 @@ def main(port: int = 9000) -> None:
     server = geventws.WSGIServer(("127.0.0.1", port), application)
     server.start()
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    gevent.signal_handler(signal.SIGINT, server.drain)
     server.serve_forever()
 
 

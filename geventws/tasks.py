@@ -40,7 +40,8 @@ class Tasks:
         With 1000, or with 1011 where it fails, which *report* is told, or else the log. Where the
         task is cancelled the connection is dropped.
         """
-        self._members[asyncio.current_task()] = ws
+        task = asyncio.current_task()  # which nobody can tell once the loop has stopped
+        self._members[task] = ws
         try:
             async with ws:
                 await handler(ws)
@@ -52,7 +53,7 @@ class Tasks:
             else:
                 report(error)
         finally:
-            del self._members[asyncio.current_task()]
+            del self._members[task]
 
     def close(self) -> None:
         """Begin to close all with 1001."""

@@ -76,11 +76,11 @@ class Wire(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self.transport.write(response.to_bytes())
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._read(_pass_over())
-        self.transport.resume_reading()
-        with suppress(OSError):
+        with suppress(OSError):  # the peer has gone, or talks on for too long
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._read(_pass_over())
+            self.transport.resume_reading()
             async with asyncio.timeout(LINGER):
                 await self.result
 
@@ -117,6 +117,7 @@ class Wire(asyncio.Protocol):
             self.result.set_result(done.value)
         except Exception as error:
             self.result.set_exception(error)
+            self.result.exception()  # or asyncio logs it where nobody waits any more
 
 
 def _pass_over() -> Reading[None]:

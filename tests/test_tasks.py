@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from geventws.awaiting import AsyncWebSocket
-from geventws.core.codes import CLOSE, TEXT
+from geventws.core.codes import CLOSE, TEXT, Side
+from geventws.core.handshake import Accepted
+from geventws.looped import LoopedTransport
 from geventws.tasks import Tasks, ended
 from tests.core.helpers import Raw
-from tests.loops import PATIENCE, Peer, looped, met, turns
+from tests.loops import PATIENCE, QUIET, NewLoop, Peer, both_loops, looped, met, turns
 
 
 async def echo(ws: AsyncWebSocket) -> None:
@@ -113,3 +117,39 @@ async def test_handlers_that_do_not_end_are_cancelled() -> None:
 async def test_task_does_not_wait_for_itself() -> None:
     await ended([asyncio.current_task(), None], PATIENCE)
     await ended([], PATIENCE)
+
+
+# Without a running loop
+
+
+async def begun(tasks: Tasks, connected: socket.socket) -> Coroutine[Any, Any, None]:
+    """Return the run of a handler that waits."""
+    transport = LoopedTransport(connected, connected.close)
+    ws = AsyncWebSocket(transport, QUIET, Side.SERVER, Accepted(None, None, b""), b"")
+    running = tasks.run(wait, ws)
+    running.send(None)
+    return running
+
+
+@both_loops
+def test_connection_is_dropped_when_its_task_is_finalised(new_loop: NewLoop, caplog: Any) -> None:
+    near, far = socket.socketpair()
+    with near, far, asyncio.Runner(loop_factory=new_loop) as runner:
+        tasks = Tasks()
+        runner.run(begun(tasks, near)).close()
+        assert len(tasks) == 0
+        assert far.recv(100)[2:4] == b"\x03\xe9"
+        runner.run(turns())
+    assert caplog.text == ""
+
+
+@both_loops
+def test_connection_of_a_closed_loop_is_let_go(new_loop: NewLoop, caplog: Any) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        tasks = Tasks()
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            running = runner.run(begun(tasks, near))
+        running.close()
+        assert len(tasks) == 0
+    assert caplog.text == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -96,6 +97,26 @@ async def test_response_reaches_a_client_that_goes_on_talking() -> None:
         writer.close()
         await away
         await wire.turn_away(Response(401))  # where nobody is left
+
+
+@looped
+async def test_client_that_has_left_needs_no_response() -> None:
+    async with accepted() as (wire, _, writer):
+        writer.write(REQUEST)
+        await wire.result
+        writer.transport.abort()
+        await turns(5)
+        await wire.turn_away(Response(401))
+
+
+@looped
+async def test_error_that_nobody_waits_for_is_not_logged(caplog: Any) -> None:
+    wire = Wire(read_request(), None)
+    wire.data_received(REQUEST.replace(b"\r\n", b"\n"))
+    assert wire.result.done()
+    del wire
+    gc.collect()
+    assert caplog.text == ""
 
 
 @looped

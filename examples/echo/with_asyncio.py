@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from geventws.adapters.asyncio import AsyncWebSocket, WebSocketProtocol, connect
 
@@ -48,4 +49,5 @@ async def client(url: str) -> None:
 
 if __name__ == "__main__":
     where = sys.argv[1] if sys.argv[1:] else "9000"
-    asyncio.run(client(where) if where.startswith("ws") else serve(int(where)))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(client(where) if where.startswith("ws") else serve(int(where)))

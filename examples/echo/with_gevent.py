@@ -6,6 +6,7 @@ python examples/echo/with_gevent.py ws://127.0.0.1:9000/
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import gevent
@@ -20,6 +21,7 @@ def serve(port: int) -> None:
     server = geventws.serve(geventws.EchoWebSocket, ("127.0.0.1", port))
     server.start()
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    gevent.signal_handler(signal.SIGINT, server.drain)
     server.serve_forever()
 
 

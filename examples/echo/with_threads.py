@@ -7,6 +7,7 @@ python examples/echo/with_threads.py ws://127.0.0.1:9000/
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from geventws.adapters import threaded
 
@@ -17,7 +18,9 @@ def serve(port: int) -> None:
     """Send every message back, until Ctrl-C; each connection has a thread."""
     server = threaded.serve(threaded.EchoWebSocket, ("127.0.0.1", port))
     print(f"listening on http://127.0.0.1:{server.address[1]}", flush=True)
-    server.serve_forever()
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()
+    server.drain(timeout=10)
 
 
 class Client(threaded.WebSocketClient):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -66,4 +67,5 @@ over = asyncio.Event()
 
 if __name__ == "__main__":
     where = sys.argv[1] if sys.argv[1:] else "9000"
-    asyncio.run(client(where) if where.startswith("ws") else serve(int(where)))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(client(where) if where.startswith("ws") else serve(int(where)))

@@ -6,6 +6,7 @@ python examples/echo/with_wsgiref.py 9000          and a client of another file 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from wsgiref.simple_server import make_server
 
 from geventws.adapters.threaded import EchoWebSocket
@@ -27,7 +28,8 @@ def main(port: int = 9000) -> None:
     )
     server.initialize_websockets_manager()
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 if __name__ == "__main__":

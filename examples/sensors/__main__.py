@@ -10,8 +10,10 @@ python examples/sensors --host 0.0.0.0 --certfile cert.pem --keyfile key.pem
 from __future__ import annotations
 
 import argparse
+import signal
 import ssl
 
+import gevent
 from pages import pages
 from relay import MAX_MESSAGE, Relay
 
@@ -37,7 +39,9 @@ def main() -> None:
     server.start()
     scheme = "https" if context else "http"
     print(f"listening on {scheme}://{options.host}:{server.server_port}", flush=True)
-    relay.run()
+    gevent.spawn(relay.run)
+    gevent.signal_handler(signal.SIGINT, server.drain)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +42,15 @@ class Example:
             return int(self.process.wait())
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which shells have background jobs ignore
+
+
 @contextmanager
 def running(name: str, *arguments: object) -> Iterator[Example]:
     """Have an example run; in the end it is killed, and may have logged requests but no error."""
-    process = Popen([*PYTHON, str(EXAMPLES / name), *map(str, arguments)], stdout=PIPE, stderr=PIPE)
+    command = [*PYTHON, str(EXAMPLES / name), *map(str, arguments)]
+    process = Popen(command, stdout=PIPE, stderr=PIPE, preexec_fn=_hear_ctrl_c)
     try:
         yield Example(process)
     finally:
