@@ -91,6 +91,8 @@ class Acceptor(StreamServer):
         self._admission = Admission(limits or Limits())
         self._open_timeout = open_timeout
         self._arrivals: dict[Arrival, Any] = {}  # and the greenlet of each
+        self._handed_over: dict[Any, Any] = {}  # connections without one, and their addresses
+        self._let_go = self._take_leave  # the same for all of them
         self._drained: Event | None = None  # while drain() is at work
         self._short = False
 
@@ -184,7 +186,7 @@ class Acceptor(StreamServer):
         try:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._arrivals[arrival] = self._spawn(self._run, arrival)
+            self._arrivals[arrival] = self._spawn(Acceptor._run, self, arrival)
         except BaseException:
             self._arrivals[arrival] = None
             self._depart(arrival)
@@ -228,8 +230,13 @@ class Acceptor(StreamServer):
     def _hand_over(self, arrival: Arrival, connection: Any) -> None:
         """Let *connection* go on when the greenlet of *arrival* ends."""
         arrival.handed_over = True
-        self._arrivals[arrival] = None
-        connection.follow(lambda _: self._depart(arrival))
+        del self._arrivals[arrival]
+        self._handed_over[connection] = arrival.address
+        connection.follow(self._let_go)
+
+    def _take_leave(self, connection: Any) -> None:
+        """Count a connection no more that was handed over and is over."""
+        self._admission.leave(self._handed_over.pop(connection), True)
 
     def _depart(self, arrival: Arrival) -> None:
         if arrival in self._arrivals:
@@ -276,6 +283,8 @@ class Acceptor(StreamServer):
         # pywsgi reads on when it is killed: what waits for a socket ends only with that
         for arrival in list(self._arrivals):
             self._depart(arrival)
+        for connection in list(self._handed_over):  # the manager may not have it any more
+            connection.drop()
         gevent.joinall(left, timeout=KILL_TIMEOUT)
 
     def _greenlets(self, waiting: bool = False) -> list[Any]:

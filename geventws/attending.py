@@ -35,6 +35,10 @@ class Attended(Connection):
             return None
         return self._keep_alive(now)
 
+    def neglected(self) -> None:
+        """Have the caretaker call attend() soon: bytes came, and nobody reads."""
+        self._caretaker.hurry(self)
+
     def _keep_alive(self, now: float) -> float | None:
         keepalive = self._keepalive
         signs = self._signs()

@@ -42,9 +42,13 @@ class Caretaker:
     def watch(self, connection: WebSocket, transport: Transport) -> None:
         """Look after *connection* until it is over."""
         connection.adopt(self)
-        transport.on_neglect = lambda: self._neglected.setdefault(connection)
-        self._neglected[connection] = None
+        transport.on_neglect = connection.neglected
+        self.hurry(connection)
         self.plan(connection, SLOT)
+
+    def hurry(self, connection: Any) -> None:
+        """Attend to *connection*, which has a plan, in the next slot."""
+        self._neglected[connection] = None
 
     def plan(self, connection: Any, seconds: float) -> None:
         """See to it that *connection* is attended to in about *seconds*, or sooner."""

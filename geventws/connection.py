@@ -229,10 +229,11 @@ class Connection(Sending):
         protocol = self._protocol
         if protocol.has_data():
             self._post()
-        while protocol.pongs:
-            payload = protocol.pongs.popleft()
-            self._keepalive.pong(payload, monotonic())
-            self._ponged(payload)
+        if protocol.pongs is not None:
+            pongs, protocol.pongs = protocol.pongs, None
+            for payload in pongs:
+                self._keepalive.pong(payload, monotonic())
+                self._ponged(payload)
 
     def _ponged(self, payload: bytes) -> None:
         """Take note of a pong's payload; for the callback style."""

@@ -106,6 +106,15 @@ class UpgradingApplication(ABC, Generic[W]):
     def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
         """Serve one request; what a handler blocks, this call does."""
         upgradable = self._upgradable_of(environ)
+        opened = self._open(upgradable, environ, start_response)
+        if isinstance(opened, list):
+            return opened
+        del environ, start_response  # they would live as long as the connection
+        self._serve(upgradable, opened)
+        return []
+
+    def _open(self, upgradable: Any, environ: Environ, start_response: Any) -> W | list[bytes]:
+        """Return the connection; the body of the response where there is none."""
         try:
             request = request_of(environ, upgradable)
         except InvalidHandshake as error:
@@ -120,8 +129,7 @@ class UpgradingApplication(ABC, Generic[W]):
             return []
         if self._keep_environ:
             connection.environ = environ
-        self._serve(upgradable, connection)
-        return []
+        return connection
 
     # What servers do differently
 

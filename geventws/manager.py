@@ -52,6 +52,7 @@ class Manager:
         self._slow_peers = slow_peers_of(slow_peers, buffer_size)
         self._connections: dict[WebSocket, None] = {}  # in the order they came
         self._rooms: Rooms[WebSocket] = Rooms()
+        self._remove = self.remove  # the same for all connections
         self._draining = False
         self._empty = Event()
         self._empty.set()
@@ -86,7 +87,7 @@ class Manager:
             return
         self._connections[ws] = None
         self._empty.clear()
-        ws.follow(self.remove)
+        ws.follow(self._remove)
         if self._draining:
             ws.begin_close(GOING_AWAY)
 
@@ -95,7 +96,7 @@ class Manager:
         ws = _opened(ws)
         if ws not in self._connections:
             return
-        ws.unfollow(self.remove)
+        ws.unfollow(self._remove)
         self._rooms.leave_all(ws)
         del self._connections[ws]
         if not self._connections:

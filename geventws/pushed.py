@@ -87,7 +87,8 @@ class Pushed(asyncio.Protocol):
 
     def drop(self) -> None:
         """End the connection now, without waiting; the peer hears 1001 if that goes at once."""
-        self._lose(DROPPED, None, GOING_AWAY)
+        if not self._loop.is_closed():  # as where a program that ends finalises what was at work
+            self._lose(DROPPED, None, GOING_AWAY)
 
     # Receiving
 
@@ -134,8 +135,10 @@ class Pushed(asyncio.Protocol):
         protocol = self._protocol
         if protocol.has_data():
             self._post()
-        while protocol.pongs:
-            self._keepalive.pong(protocol.pongs.popleft(), monotonic())
+        if protocol.pongs is not None:
+            pongs, protocol.pongs = protocol.pongs, None
+            for payload in pongs:
+                self._keepalive.pong(payload, monotonic())
             self._tell()
         if protocol.state == State.CLOSED:
             self._end()

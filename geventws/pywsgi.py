@@ -15,6 +15,7 @@ from time import time
 from typing import Any, Final
 
 import gevent
+import gevent.ssl
 from gevent import pywsgi
 from zope.interface import classImplements
 
@@ -22,10 +23,11 @@ from geventws.acceptor import Acceptor, Arrival, Secured, check_backlog, late, l
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
 from geventws.core.headers import Headers, has_token
+from geventws.environ import UpgradingApplication
 from geventws.interfaces import IUpgradable
 from geventws.limits import Limits
 from geventws.stream import Stream, asks_for_websocket, check_http
-from geventws.transport import Transport
+from geventws.transport import SOCKET, Transport
 from geventws.upgrader import AcceptArguments, Upgrader, finish
 from geventws.websocket import WebSocket
 from geventws.wsgi import LazyWebSocket
@@ -44,6 +46,8 @@ GEVENT_TLS: Final = frozenset(
 class UpgradeInput(io.BytesIO):
     """The wsgi.input of a request for an upgrade: an empty body, and an IUpgradable."""
 
+    __slots__ = ("_handler", "connection", "error", "head", "socket")
+
     def __init__(self, handler: WebSocketWSGIHandler, head: bytes) -> None:
         super().__init__()
         self.head = head
@@ -56,7 +60,9 @@ class UpgradeInput(io.BytesIO):
         """Send *response* and return what was read past the request. See IUpgradable."""
         if self._handler is None or self._handler.headers_sent:
             raise RuntimeError("environ: the request was answered already")
-        return self._handler.switch(response)
+        rest = self._handler.switch(response)
+        self.socket = self._handler.socket
+        return rest
 
     def opened(self, connection: Any) -> None:
         """Take note that *connection* has the stream now. See IUpgradable."""
@@ -81,6 +87,8 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
     # gevent's, of which its annotations know too little
     rfile: Any
     headers: Any
+    environ: Any
+    socket: Any
     content_length: Any
     status: Any
     _sendall: Callable[[bytes], None]
@@ -99,7 +107,10 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         if self.rfile.closed or not self._read_request():
             return None
         self.environ = self.get_environ()
-        self.application = self.server.application
+        application = self.server.application
+        if isinstance(application, UpgradingApplication):
+            application = application.__call__  # a function can let go of what it is given
+        self.application = application
         self.handle_one_response()
         if self._input is not None:
             self._leave(self._input)
@@ -202,9 +213,19 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         self._sendall(response)
         rest: bytes = self.rfile.take()
         self.rfile.close()
-        # not needed any more, and the connection may be a long one
-        self.headers = pywsgi.WSGIHandler.headers
+        self._shrink()
         return rest
+
+    def _shrink(self) -> None:
+        """Let go of what is needed no more, for the connection may be a long one."""
+        self.headers = pywsgi.WSGIHandler.headers
+        if type(self) is WebSocketWSGIHandler:  # another one may want it for its log
+            self.environ = None
+        del self._request
+        if not isinstance(self.socket, gevent.ssl.SSLSocket):
+            theirs = self.socket  # it has two watchers, where the transport brings its own
+            self.socket = SOCKET(theirs.family, theirs.type, theirs.proto, theirs.detach())
+            self.arrival.socket = self.socket
 
     def _answered(self, status: str) -> None:
         """Take note that a response with *status* is sent, for the log and against another one."""

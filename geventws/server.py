@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import logging
 import ssl as stdlib_ssl
-from typing import Any, Final, Unpack
-
-from gevent.monkey import get_original
+from typing import Any, Unpack
 
 from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, check_backlog, late, turn_away
 from geventws.care import caretaker
@@ -18,14 +16,12 @@ from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeadReader
 from geventws.handling import run_handler
 from geventws.limits import Limits
-from geventws.transport import Transport
+from geventws.transport import SOCKET, Transport
 from geventws.upgrader import Handler, UpgradeArguments, Upgrader, is_callback_style
 from geventws.websocket import WebSocket
 from geventws.workers import workers
 
 logger = logging.getLogger("geventws")
-
-SOCKET: Final = get_original("socket", "SocketType")
 
 
 class WebSocketServer(Acceptor):
@@ -68,36 +64,45 @@ class WebSocketServer(Acceptor):
 
     def _serve(self, arrival: Arrival) -> None:
         transport = Transport(arrival.socket)
+        if arrival.address == transport.peer_address:
+            arrival.address = transport.peer_address  # and there is but one of it
         try:
-            self._open(arrival, transport)
+            connection = self._open(arrival, transport)
+            # all that the opening needed is gone from here on: the handler may run for days
+            if connection is not None and not self._callbacks:
+                run_handler(self._handler, connection)
         except OSError as error:
             logger.info("%s: went away while opening: %s", arrival.address, error)
         finally:
             if not arrival.handed_over:
                 transport.close()
 
-    def _open(self, arrival: Arrival, transport: Transport) -> None:
+    def _open(self, arrival: Arrival, transport: Transport) -> WebSocket | None:
+        """Return the connection that was opened; None where none was."""
         try:
             read = _read_head(arrival, transport)
             if read is None:
-                return
+                return None
             self.admit(arrival)
         except TimeoutError:
             turn_away(transport, late(), arrival)
         except InvalidHandshake as error:
             turn_away(transport, refusal(error), arrival)
         else:
-            self._answer(*read, arrival, transport)
+            return self._answer(read[0], read[1], arrival, transport)
+        return None
 
-    def _answer(self, head: bytes, rest: bytes, arrival: Arrival, transport: Transport) -> None:
+    def _answer(
+        self, head: bytes, rest: bytes, arrival: Arrival, transport: Transport
+    ) -> WebSocket | None:
         request = Request(head, arrival.address)
         answer = self._upgrader.answer(request, self.ssl_enabled or None)
         if isinstance(answer, Response):
             turn_away(transport, answer, arrival, head.startswith(b"HEAD "))
-        else:
-            transport.write([answer.response], arrival.left())
-            arrival.waiting = False
-            self._begin(request, answer, rest, arrival, transport)
+            return None
+        transport.write([answer.response], arrival.left())
+        arrival.waiting = False
+        return self._begin(request, answer, rest, arrival, transport)
 
     def _begin(
         self,
@@ -106,16 +111,15 @@ class WebSocketServer(Acceptor):
         rest: bytes,
         arrival: Arrival,
         transport: Transport,
-    ) -> None:
+    ) -> WebSocket:
         make = self._handler if self._callbacks else WebSocket
-        connection = self._upgrader.open(make, transport, request, accepted, rest)
+        connection: WebSocket = self._upgrader.open(make, transport, request, accepted, rest)
         caretaker().watch(connection, transport)
         self.manager.add(connection)
         if self._callbacks:
             self._hand_over(arrival, connection)
             workers().drive(connection, transport)
-        else:
-            run_handler(self._handler, connection)
+        return connection
 
 
 def _read_head(arrival: Arrival, transport: Transport) -> tuple[bytes, bytes] | None:

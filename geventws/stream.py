@@ -31,6 +31,8 @@ class Stream:
             gone, which pywsgi passes over.
     """
 
+    __slots__ = ("_buffer", "_socket", "_timeout", "closed")
+
     def __init__(self, sock: Any, timeout: float | None = None) -> None:
         self._socket = sock
         self._timeout = timeout
@@ -87,6 +89,7 @@ class Stream:
         """Read nothing more; the socket stays open."""
         self.closed = True
         self._buffer.clear()
+        self._socket = None
 
     def _fill(self) -> bool:
         silence = ConnectionResetError(errno.ECONNRESET, "nothing came for too long")

@@ -28,6 +28,7 @@ CHUNK: Final = 64 * 1024  # bytes asked for at once
 SHARE: Final = 0.005  # seconds of reading what is already here, before others run
 READ: Final = 1  # the event of gevent's io watchers
 POLL: Final = get_original("select", "poll")  # gevent's lets others run, however short its wait
+SOCKET: Final = get_original("socket", "SocketType")  # without watchers and buffers of its own
 
 
 def breathe() -> None:
@@ -43,6 +44,18 @@ def breathe() -> None:
         hub.switch()
     finally:
         timer.close()
+
+
+_latest: list[Any] = [None]  # the last address that a socket of ours had
+
+
+def _shared(address: Any) -> Any:
+    """Return *address*, or the one before where that is the same, as on a server it mostly is."""
+    latest = _latest[0]
+    if address == latest:
+        return latest
+    _latest[0] = address
+    return address
 
 
 class Transport(Outgoing):
@@ -74,7 +87,7 @@ class Transport(Outgoing):
         self._since = 0.0  # when others last ran, while there is always more
         self._parked: Callable[[], None] | None = None
         self.on_neglect: Callable[[], None] | None = None  # bytes came and nobody reads
-        self.local_address = socket.getsockname()
+        self.local_address = _shared(socket.getsockname())
         self.peer_address: Any = None
         with suppress(OSError):  # it may have gone away before we look
             self.peer_address = socket.getpeername()

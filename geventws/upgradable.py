@@ -29,7 +29,7 @@ from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Accepted, Request, parse_response
 from geventws.environ import Environ
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
-from geventws.transport import Transport
+from geventws.transport import SOCKET, Transport
 from geventws.upgrader import Upgrader
 from geventws.websocket import WebSocket
 
@@ -103,7 +103,7 @@ class BufferedRequest:
         self._reader.close()  # so that the server reads no further request
         if not isinstance(self.socket, gevent.ssl.SSLSocket):
             self._servers = self.socket
-            self.socket = gevent.socket.socket(fileno=self._servers.detach())
+            self.socket = SOCKET(fileno=self._servers.detach())
         return rest
 
     def opened(self, connection: Any) -> None:
@@ -165,4 +165,5 @@ registry.register([_kind(io.BufferedReader)], IUpgradable, "", BufferedRequest)
 # what gevent's server gives where Upgrade has more than "websocket" in it
 registry.register([_kind(pywsgi.Input)], IUpgradable, "", lambda body: BufferedRequest(body.rfile))
 registry.register([_kind(gevent.socket.socket)], ITransport, "", Transport)
+registry.register([_kind(SOCKET)], ITransport, "", Transport)
 registry.register([_kind(Transport)], ICaretaker, "", lambda _: caretaker())

@@ -15,5 +15,8 @@ cdef class WebSocket(Callbacks):
     cdef _send_whole(self, message)
     cdef _say_first(self)
 
+cdef class _Messages:
+    cdef WebSocket _ws
+
 cdef class EchoWebSocket(WebSocket):
     pass

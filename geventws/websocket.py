@@ -156,15 +156,7 @@ class WebSocket(Callbacks):
         Raises:
             ConnectionClosed: the connection ended in any other way.
         """
-        while True:
-            try:
-                message = self.receive()
-            except ConnectionClosed as closed:
-                if closed.code in QUIET and closed.clean:
-                    return
-                raise
-            yield message
-            del message  # or it would live until the next one comes
+        return _Messages(self)
 
     def _receive(self, whole: bool, timeout: float | None, iteration: object = None) -> Any:
         """Receive for receive(), or for an *iteration* that nobody else comes between."""
@@ -338,6 +330,26 @@ class WebSocket(Callbacks):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.local_address} - {self.peer_address}>"
+
+
+class _Messages:
+    """What WebSocket.__iter__() returns: a generator would take more memory while it waits."""
+
+    __slots__ = ("_ws",)
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws = ws
+
+    def __iter__(self) -> _Messages:
+        return self
+
+    def __next__(self) -> str | bytes:
+        try:
+            return self._ws.receive()
+        except ConnectionClosed as closed:
+            if closed.code in QUIET and closed.clean:
+                raise StopIteration from None
+            raise
 
 
 class EchoWebSocket(WebSocket):

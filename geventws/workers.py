@@ -32,7 +32,7 @@ class Parking:
         self._workers = workers
         self._busy = True  # a worker looks, or will at once
 
-    def __call__(self) -> None:
+    def work(self) -> None:
         """Run the callbacks for what has come, then park again, or leave for good."""
         try:
             more = self._connection.read_and_deliver()
@@ -51,9 +51,9 @@ class Parking:
     def _park(self) -> None:
         self._busy = False
         self._connection.park(self)
-        self._transport.park(self.ready)
+        self._transport.park(self)
 
-    def ready(self) -> None:
+    def __call__(self) -> None:
         """Have a worker look, unless one does; called on the hub."""
         if not self._busy:
             self._busy = True
@@ -94,7 +94,7 @@ class Workers:
 
     def _work(self, parking: Parking | None) -> None:
         while parking is not None:
-            parking()
+            parking.work()
             if not self._connections or len(self._idle) >= KEPT:
                 return
             me = getcurrent()

@@ -143,13 +143,13 @@ def test_pong_goes_before_the_broadcasts_that_wait(net: Net) -> None:
     assert [offer(ws, text) for text in (LARGE, "1", "2")] == [SENT, BUFFERED, BUFFERED]
     assert peer.receive(1) == [LARGE]
     assert peer.receive(1) == ["1"]
-    assert list(peer.protocol.pongs) == []  # nobody has looked at the ping yet
+    assert list(peer.protocol.pongs or ()) == []  # nobody has looked at the ping yet
     assert peer.receive(1) == ["2"]
     with pytest.raises(TimeoutError):
         ws.receive(timeout=0)
     offer(ws, "3")
     assert peer.receive(1) == ["3"]
-    assert list(peer.protocol.pongs) == [b"?"]
+    assert list(peer.protocol.pongs or ()) == [b"?"]
 
 
 def test_ping_goes_before_the_broadcasts_that_wait(net: Net) -> None:

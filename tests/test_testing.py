@@ -114,7 +114,7 @@ def test_two_cores_are_joined_until_neither_has_more_to_say() -> None:
     server.send_message(b"welcome")
     join(client, server)
     assert (server.next_message(), client.next_message()) == ("hello", b"welcome")
-    assert list(client.pongs) == [b"there?"]
+    assert list(client.pongs or ()) == [b"there?"]
     client.close(3000)
     join(client, server)
     assert (client.state, server.state) == (State.CLOSED, State.CLOSED)

@@ -226,7 +226,7 @@ class MessageWriter:
         self._deflater = deflater
         self._threshold = threshold
         self._opcode = 0  # of the fragmented message that is not finished
-        self._out: list[bytes] = []
+        self._out: list[bytes] | None = None
         # counters
         self.messages = 0
         self.bytes = 0
@@ -308,14 +308,12 @@ class MessageWriter:
 
     def pending(self) -> bool:
         """Return whether take() has something."""
-        return bool(self._out)
+        return self._out is not None
 
     def take(self) -> list[bytes]:
         """Return, once, the buffers to write, in order."""
-        out = self._out
-        if out:
-            self._out = []
-        return out
+        out, self._out = self._out, None
+        return [] if out is None else out
 
     def _check_between(self) -> None:
         if self._opcode:
@@ -323,7 +321,10 @@ class MessageWriter:
 
     def _put(self, data: bytes) -> None:
         self.wire += len(data)
-        self._out.append(data)
+        if self._out is None:
+            self._out = [data]
+        else:
+            self._out.append(data)
 
 
 class Encoded:

@@ -82,7 +82,7 @@ class Protocol:
         self._held: Frame | ProtocolError | None = None  # takes effect after what is read ahead
         self.eof = False
         self._lost: BaseException | None = None  # why the stream ended
-        self.pongs: deque[bytes] = deque(maxlen=PONGS)  # payloads the driver has not looked at
+        self.pongs: deque[bytes] | None = None  # payloads the driver has not looked at
         # sending
         deflater = None if deflate is None else deflate.deflater(side)
         threshold = 0 if deflate is None else deflate.threshold
@@ -260,10 +260,10 @@ class Protocol:
         if frame.opcode == PING:
             self.pings_received += 1
             if not self.close_sent:
-                if self._answers is None:  # an idle connection keeps no buffer
-                    self._answers = deque(maxlen=PONGS)
+                self._answers = self._answers or deque(maxlen=PONGS)  # idle, it keeps no buffer
                 self._answers.append(frame.payload)
         elif frame.opcode == PONG:
+            self.pongs = self.pongs or deque(maxlen=PONGS)
             self.pongs.append(frame.payload)
         else:
             code, reason = parse_close(frame.payload)

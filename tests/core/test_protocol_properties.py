@@ -139,7 +139,7 @@ def outcome(side: Side, deflate: Agreed | None, way: Way, parts: list[bytes]) ->
         protocol.state,
         verdict(protocol),
         sent(protocol),
-        list(protocol.pongs),
+        list(protocol.pongs or ()),
         protocol.pings_received,
         protocol.wire_received,
     )

@@ -61,7 +61,7 @@ class Scene:
 
     def check_bounds(self) -> None:
         """Check that what is held has its bound."""
-        assert len(self.protocol.pongs) <= PONGS
+        assert len(self.protocol.pongs or ()) <= PONGS
         if self.given.max_size is not None and state(self.protocol) != State.CLOSED:
             held = 2 * AHEAD_BYTES + 2 * self.given.max_size + HALF_A_FRAME + self.fed
             assert self.protocol.buffered() <= held
@@ -160,8 +160,8 @@ class Scene:
         found = receive(self.peer, wire(self.protocol))
         self.arrived += found
         assert self.peer.error is None
-        pongs = list(self.peer.pongs)
-        self.peer.pongs.clear()
+        pongs = list(self.peer.pongs or ())
+        self.peer.pongs = None
         return [len(message) for message in found], pongs, self.peer.pings_received
 
     def turn(self, size: int) -> None:
@@ -182,5 +182,5 @@ class Scene:
         return (
             *(int(protocol.state), protocol.wants_data(), protocol.buffered(), protocol.queued()),
             *(protocol.has_data(), protocol.close_sent, protocol.close_received, verdict(protocol)),
-            *(protocol.bytes_received, protocol.frames_this_turn, list(protocol.pongs)),
+            *(protocol.bytes_received, protocol.frames_this_turn, list(protocol.pongs or ())),
         )

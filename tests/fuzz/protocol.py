@@ -67,7 +67,7 @@ def _outcome(given: Settings, way: Way, cut: list[bytes]) -> Outcome:
     frames = sent(protocol)
     _check_sent(frames, protocol.close_code)
     counted = protocol.messages_received, protocol.wire_received, protocol.pings_received
-    return Outcome(messages, verdict(protocol), error, frames, list(protocol.pongs), counted)
+    return Outcome(messages, verdict(protocol), error, frames, list(protocol.pongs or ()), counted)
 
 
 def _check_sizes(messages: list[Message], max_size: int | None) -> None:
@@ -77,7 +77,7 @@ def _check_sizes(messages: list[Message], max_size: int | None) -> None:
 
 def _check_end(protocol: Protocol) -> None:
     assert state(protocol) == State.CLOSED
-    assert len(protocol.pongs) <= PONGS
+    assert len(protocol.pongs or ()) <= PONGS
     assert protocol.error is None or isinstance(protocol.error, ProtocolError)
 
 
