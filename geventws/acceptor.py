@@ -91,7 +91,8 @@ class Acceptor(StreamServer):
         self._admission = Admission(limits or Limits())
         self._open_timeout = open_timeout
         self._arrivals: dict[Arrival, Any] = {}  # and the greenlet of each
-        self._handed_over: dict[Any, Any] = {}  # connections without one, and their addresses
+        # connections without one, by their identity, for a class may have its own idea of equal
+        self._handed_over: dict[int, tuple[Any, Any]] = {}  # with their addresses
         self._let_go = self._take_leave  # the same for all of them
         self._drained: Event | None = None  # while drain() is at work
         self._short = False
@@ -231,12 +232,12 @@ class Acceptor(StreamServer):
         """Let *connection* go on when the greenlet of *arrival* ends."""
         arrival.handed_over = True
         del self._arrivals[arrival]
-        self._handed_over[connection] = arrival.address
+        self._handed_over[id(connection)] = connection, arrival.address
         connection.follow(self._let_go)
 
     def _take_leave(self, connection: Any) -> None:
         """Count a connection no more that was handed over and is over."""
-        self._admission.leave(self._handed_over.pop(connection), True)
+        self._admission.leave(self._handed_over.pop(id(connection))[1], True)
 
     def _depart(self, arrival: Arrival) -> None:
         if arrival in self._arrivals:
@@ -283,7 +284,7 @@ class Acceptor(StreamServer):
         # pywsgi reads on when it is killed: what waits for a socket ends only with that
         for arrival in list(self._arrivals):
             self._depart(arrival)
-        for connection in list(self._handed_over):  # the manager may not have it any more
+        for connection, _ in list(self._handed_over.values()):  # the manager may not have it
             connection.drop()
         gevent.joinall(left, timeout=KILL_TIMEOUT)
 

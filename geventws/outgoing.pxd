@@ -2,10 +2,12 @@
 import cython
 
 cdef Py_ssize_t CORK
+cdef long _forks
 
 cdef class Outgoing:
     cdef list _corked
     cdef Py_ssize_t _corked_size
+    cdef long _forks
     cdef object _hub
     cdef double _moved
     cdef object _out
@@ -29,8 +31,9 @@ cdef class Outgoing:
     @cython.locals(index=Py_ssize_t, sent=Py_ssize_t)
     cdef _post(self, list buffers)
     cdef _keep(self, list buffers)
-    @cython.locals(data=bytes)
-    cdef _cork(self, list buffers)
+    cdef bint _may_cork(self) except -1
+    @cython.locals(size=Py_ssize_t, data=bytes)
+    cdef bint _cork(self, list buffers) except -1
     @cython.locals(corked=list, data=bytes, sent=Py_ssize_t)
     cdef _uncork(self)
     cdef bint _withdraw(self, long long ahead, long long size) except -1

@@ -12,6 +12,7 @@ is written while more is about to follow is kept until its writer waits, or the 
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,6 +41,7 @@ class Outgoing:
     __slots__ = (
         "_corked",
         "_corked_size",
+        "_forks",
         "_hub",
         "_moved",
         "_out",
@@ -68,6 +70,7 @@ class Outgoing:
         self._out_io: Any = None
         self._corked: list[bytes] | None = None
         self._corked_size = 0
+        self._forks = 0  # as they stood then
         self._uncorking = False  # the hub will
         self._writer: Any = None
         self._moved = 0.0  # when a writer last saw the kernel take something
@@ -81,8 +84,7 @@ class Outgoing:
 
     def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Wait until the kernel has taken all of *buffers*. See ITransport."""
-        if more and self._out is None and self.error is None and not self.closed:
-            self._cork(buffers)
+        if more and self._may_cork() and self._cork(buffers):
             return
         before = self.written + (0 if self._out is None else self._out.size) + self._corked_size
         self.post(buffers)
@@ -100,8 +102,8 @@ class Outgoing:
         """Send *buffers* as far as that goes without waiting. See ITransport."""
         if self._corked is None:
             self._post(buffers)
-        elif self._tls or len(buffers) > 1:  # records are not taken apart again, large ones copied
-            self._uncork()
+        elif self._tls or len(buffers) > 1 or len(buffers[0]) >= CORK:
+            self._uncork()  # records are not taken apart again, and what is large is not copied
             self._post(buffers)
         else:
             self._corked += buffers
@@ -133,21 +135,29 @@ class Outgoing:
         self._out = Outbox()
         self._out.put(buffers)
 
-    def _cork(self, buffers: list[bytes]) -> None:
+    def _may_cork(self) -> bool:
+        return self._out is None and self.error is None and not self.closed
+
+    def _cork(self, buffers: list[bytes]) -> bool:
+        """Keep *buffers* for a moment; False where that would be too much to go unwaited for."""
+        size = self._corked_size
+        for data in buffers:
+            size += len(data)
+        if size > CORK:
+            return False
         if self._corked is None:
             self._corked = []
-        for data in buffers:
-            self._corked.append(data)
-            self._corked_size += len(data)
-        if self._corked_size >= CORK:
-            self._uncork()
-        elif not self._uncorking:
+            self._forks = _forks
+        self._corked += buffers
+        self._corked_size = size
+        if not self._uncorking:
             self._uncorking = True
             self._hub.loop.run_callback(self._uncork_by_hub)
+        return True
 
     def _uncork_by_hub(self) -> None:
         self._uncorking = False
-        if self._corked is not None:
+        if self._corked is not None and self._forks == _forks:  # else the parent process does it
             self._uncork()
 
     def _uncork(self) -> None:
@@ -282,3 +292,12 @@ def _after(count: int, buffers: list[bytes]) -> list[bytes | memoryview]:
         count -= len(buffers[index])
         index += 1
     return [memoryview(buffers[index])[count:], *buffers[index + 1 :]]
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+_forks = 0  # that led to this process
+os.register_at_fork(after_in_child=_count_fork)

@@ -220,7 +220,7 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         """Let go of what is needed no more, for the connection may be a long one."""
         self.headers = pywsgi.WSGIHandler.headers
         if type(self) is WebSocketWSGIHandler:  # another one may want it for its log
-            self.environ = None
+            self.environ = {}
         del self._request
         if not isinstance(self.socket, gevent.ssl.SSLSocket):
             theirs = self.socket  # it has two watchers, where the transport brings its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -67,11 +68,33 @@ def test_what_is_written_or_posted_leaves_behind_what_is_corked(kind: Kind) -> N
 
 @each_kind
 def test_no_more_is_corked_than_the_limit(kind: Kind) -> None:
-    one, other = corked(kind, bytes(CORK - 1))
+    one, other = corked(kind, bytes(CORK))
     one.write([b"!"], more=True)
-    assert one.written + one.unsent() == CORK
+    assert one.written + one.unsent() == CORK + 1
     assert one.written > 0
-    assert read_all(other, CORK) == bytes(CORK - 1) + b"!"
+    assert read_all(other, CORK + 1) == bytes(CORK) + b"!"
+    drop(one, other)
+
+
+@each_kind
+def test_write_of_more_than_the_limit_waits_for_the_peer(kind: Kind) -> None:
+    one, other = ends(kind, SMALL)
+    with pytest.raises(TimeoutError, match=r"^the peer takes no more bytes$"):
+        one.write([BIG], 0.1, more=True)
+    drop(one, other)
+
+
+def test_child_process_leaves_what_is_corked_to_its_parent() -> None:
+    one, other = corked(unix, b"once")
+    child = os.fork()
+    if not child:
+        gevent.sleep(0.01)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    gevent.sleep(0)
+    one.shutdown()
+    assert read_all(other, 4) == b"once"
+    assert other.read(5.0) == b""
     drop(one, other)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import ssl
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import gevent
@@ -16,6 +19,7 @@ import pytest
 from geventws.core.errors import ConnectionClosed
 from geventws.pywsgi import WSGIServer
 from geventws.wsgi import WebSocketWSGIApplication, upgrade
+from setup import ROOT
 from tests.rawpeer import TEXT, RawPeer, close_frame, frame, head
 from tests.servers import authority, certified, trusting
 from tests.serving import LOCAL, echo, running, wsgi_serving
@@ -190,3 +194,33 @@ def test_server_listens_on_a_unix_socket(tmp_path: Path) -> None:
         peer.send(frame(TEXT, b"hi"))
         assert peer.read_frame() == (TEXT, b"hi")
         peer.end()
+
+
+@pytest.mark.parametrize("name", ["SystemExit", "KeyboardInterrupt"])
+def test_program_ends_when_a_view_says_so_after_its_upgrade(name: str) -> None:
+    code = f"""
+        import gevent, geventws
+        from geventws.pywsgi import WSGIServer
+
+        def view(environ, start_response):
+            geventws.upgrade(environ)
+            raise {name}("enough")
+
+        server = WSGIServer(("127.0.0.1", 0), view, log=None)
+        server.start()
+        client = gevent.spawn(geventws.connect, f"ws://127.0.0.1:{{server.server_port}}/")
+        try:
+            gevent.sleep(20)
+        except {name} as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.stdout == "enough\n", done.stderr
+    assert "TypeError" not in done.stderr

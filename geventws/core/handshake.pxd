@@ -4,10 +4,10 @@ from geventws.core.headers cimport Headers
 cdef class Request:
     cdef Headers _headers
     cdef tuple _line
-    cdef public bytes head
+    cdef public object head
     cdef public object remote_address
 
 cdef class Response:
     cdef public object body
     cdef public Headers headers
-    cdef public int status
+    cdef public object status

@@ -358,11 +358,11 @@ class Encoded:
 
 def payload_of(message: str | bytes | bytearray | memoryview) -> bytes:
     """Return a message's payload; TypeError where it is neither str nor bytes-like."""
-    if isinstance(message, bytes):
+    if type(message) is bytes:
         return message
     if isinstance(message, str):
         return message.encode()
-    if isinstance(message, (bytearray, memoryview)):
+    if isinstance(message, (bytes, bytearray, memoryview)):  # compiled code takes no subclass
         return bytes(message)
     raise TypeError(f"message: str or bytes, not {type(message).__name__}")
 

@@ -104,3 +104,19 @@ def test_client_understands_messages_for_many_among_its_own(takeover: bool) -> N
     assert [each.rsv for each in frames] == [4] * 6
     assert [inflater.inflate(each.payload, None, True) for each in frames] == said
     assert writer.bytes == sum(map(len, said))
+
+
+def test_message_may_be_of_a_subclass() -> None:
+    class Blob(bytes):
+        pass
+
+    class Words(str):
+        __slots__ = ()
+
+    writer = MessageWriter(False)
+    for message in (Blob(b"blob"), Words("words")):
+        writer.message(message)
+        writer.fragment(message, True)
+        writer.encoded(Encoded(message))
+    payloads = [each.payload for each in written(writer)]
+    assert payloads == [b"blob"] * 3 + [b"words"] * 3
