@@ -38,6 +38,7 @@ def interrupt(interrupted: Event) -> None:
 
 def main(module: str) -> None:
     """Be interrupted, refuse to connect, and wait again."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     client_class: Any = import_module(module).WebSocketClient
 
     class Client(client_class):  # type: ignore[misc]
