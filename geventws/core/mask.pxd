@@ -2,7 +2,7 @@
 import cython
 
 cdef Py_ssize_t BLOCK
-cdef bint _HAS_LOOP
+cdef bint _LOOPS, _POINTERS
 
 cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end)
 

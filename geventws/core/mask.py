@@ -34,7 +34,7 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
     # compiled, nothing else would keep the loop from memory that is not data's
     if size < 0 or start < 0 or end > len(data) or len(key) != 4:
         raise ValueError("data: without such a part, or key: not of four bytes (RFC 6455 5.3)")
-    if _HAS_LOOP:
+    if _LOOPS:
         return _xor(data, key, start, size)
     part = data[start:end]
     if XorMaskerSimple is not None and size >= ACCELERATED:
@@ -55,26 +55,26 @@ def _xor(data: Any, key: bytes, start: int, size: int) -> bytes:
     if size == 1:
         return bytes((source[start] ^ key[0],))
     part = source[start : start + size]
-    if not _HAS_LOOP:
-        part = _WRITABLE(part)
+    part = part if _POINTERS else _WRITABLE(part)
     target = part
     repeated = key if size < BLOCK else key * (BLOCK // 4)
     keys = repeated
     if size < BLOCK:
         for index in range(size):
             target[index] = source[start + index] ^ keys[index & 3]
-        return part if _HAS_LOOP else bytes(part)
+        return part if _POINTERS else bytes(part)
     at = 0
     while at < size:
         for index in range(min(BLOCK, size - at)):
             target[at + index] = source[start + at + index] ^ keys[index]
         at += BLOCK
-    return part if _HAS_LOOP else bytes(part)
+    return part if _POINTERS else bytes(part)
 
 
+_LOOPS = COMPILED  # as C has it
 # A C function is not among the globals. What is none is only tried by tests, and needs an object
 # that can be changed.
-_HAS_LOOP = "_xor" not in globals()
+_POINTERS = "_xor" not in globals()
 _WRITABLE: Any = bytearray
 
 
