@@ -174,12 +174,9 @@ class WebSocket(Callbacks):
     def send(self, message: Data | Iterable[Data]) -> None:
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
-        Returns when the operating system has the bytes, or, where more has come to be received and
-        replies will follow, before: then up to 64 KiB leave together, at the latest when the caller
-        waits for anything, or closes. Who computes for long before that calls gevent.sleep(0).
-
-        An iterable's first item says whether the message is text or binary; pings and pongs go
-        between its fragments.
+        Returns when the operating system has the bytes; before that where more has come to be
+        received: up to 64 KiB then leave together, at the latest when the caller waits or closes.
+        An iterable's first item says text or binary; pings and pongs go between its fragments.
 
         Raises:
             ConnectionClosed: the connection is closed, or the peer took nothing for send_timeout.

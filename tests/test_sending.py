@@ -137,7 +137,7 @@ def test_broadcasts_can_be_dropped_until_the_peer_has_taken_those_before(net: Ne
 
 
 def test_pong_goes_before_the_broadcasts_that_wait(net: Net) -> None:
-    ws, peer = net.meet()
+    ws, peer = net.meet(care=False)
     peer.protocol.send_ping(b"?")
     peer.answer()
     assert [offer(ws, text) for text in (LARGE, "1", "2")] == [SENT, BUFFERED, BUFFERED]
