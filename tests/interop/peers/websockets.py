@@ -104,9 +104,17 @@ class WebsocketsSync(TheirClient):
     asks: tuple[str, ...] = PARAMETERS
 
     def connect(self) -> None:
+        # over TLS one opening in some hundred ends without an answer, on a busy machine at least
+        try:
+            self._connect(5.0)
+        except TimeoutError:
+            self._connect(IN_TIME)
+
+    def _connect(self, seconds: float) -> None:
         try:
             connecting = websockets.sync.client.connect(
                 self.uri,
+                open_timeout=seconds,
                 ssl=self.context,
                 subprotocols=[websockets.Subprotocol(each) for each in self.offers] or None,
                 max_size=MAX_SIZE,
