@@ -16,7 +16,7 @@ from typing import Any, Final
 from gevent.event import Event
 from zope.interface import classImplements
 
-from geventws.backlog import BLOCK, CLOSE, SENT
+from geventws.backlog import BLOCK, CLOSE
 from geventws.broadcasting import BUFFER_SIZE, Result, slow_peers_of
 from geventws.core.codes import GOING_AWAY
 from geventws.core.frame import close_payload
@@ -167,11 +167,7 @@ class Manager:
         with self._fairly():
             for number, ws in enumerate(members):
                 if ws not in spared:
-                    outcome = ws.offer(broadcast, slow)
-                    if outcome == SENT:
-                        result.sent.append(ws)
-                    else:
-                        result.note(ws, outcome)
+                    result.note(ws, ws.offer(broadcast, slow))
                     if not number % STRIDE:
                         self._share()
 

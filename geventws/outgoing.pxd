@@ -30,7 +30,7 @@ cdef class Outgoing:
     cpdef long long unsent(self) except -1
     @cython.locals(index=Py_ssize_t, sent=Py_ssize_t)
     cdef _post(self, list buffers)
-    cdef _keep(self, list buffers)
+    cdef _keep_after(self, Py_ssize_t sent, list buffers)
     cdef bint _may_cork(self) except -1
     @cython.locals(size=Py_ssize_t, data=bytes)
     cdef bint _cork(self, list buffers) except -1

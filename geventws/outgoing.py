@@ -124,16 +124,17 @@ class Outgoing:
         for index, data in enumerate(buffers):
             sent = self._send(data)
             if sent < len(data):
-                self._keep([memoryview(data)[sent:], *buffers[index + 1 :]])
-                if self._tls and sent:  # OpenSSL takes one record at a time
-                    self._send_kept()
-                if self._out is not None:
-                    self._watch_writable()
+                self._keep_after(sent, buffers[index:])
                 return
 
-    def _keep(self, buffers: list[bytes | memoryview]) -> None:
+    def _keep_after(self, sent: int, buffers: list[bytes]) -> None:
+        """Keep what comes after the first *sent* bytes of *buffers*, and have the hub send it."""
         self._out = Outbox()
-        self._out.put(buffers)
+        self._out.put(_after(sent, buffers))
+        if self._tls and sent:  # OpenSSL takes one record at a time
+            self._send_kept()
+        if self._out is not None:
+            self._watch_writable()
 
     def _may_cork(self) -> bool:
         return self._out is None and self.error is None and not self.closed
@@ -166,13 +167,10 @@ class Outgoing:
         self._corked = None
         self._corked_size = 0
         data = b"".join(corked)
-        if self._tls or self._out is not None or self.closed or self.error is not None:
-            self._post([data])
-            return
         sent = self._send(data)
-        if sent < len(data):  # each is kept for itself, or none could be withdrawn
-            self._keep(_after(sent, corked))
-            self._watch_writable()
+        if sent < len(data):
+            # each is kept for itself, or none could be withdrawn; OpenSSL has to be given the same
+            self._keep_after(sent, [data] if self._tls else corked)
 
     def _withdraw(self, ahead: int, size: int) -> bool:
         """Take back *size* bytes that are kept behind *ahead* others; False where some have left.
@@ -200,7 +198,7 @@ class Outgoing:
 
     def _lose(self, error: OSError) -> None:
         self.error = error
-        self._out = self._corked = None
+        self._out = None
         self._hub.loop.run_callback(self._wake_all)
 
     def _wake_all(self) -> None:

@@ -32,11 +32,33 @@ def _inside(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[An
     return inside
 
 
+def _seeing_off(method: Callable[..., R]) -> Callable[..., R]:
+    """Return *method*, which takes a timeout, as it ends TCP before it raises ConnectionClosed."""
+
+    @wraps(method)
+    def seeing_off(self: Any, timeout: float | None = None) -> R:
+        deadline = None if timeout is None else monotonic() + seconds(timeout)
+        try:
+            return method(self, timeout)
+        except ConnectionClosed:
+            self._see_off(deadline)
+            raise
+
+    return seeing_off
+
+
 class ThreadedWebSocket(WebSocket):
-    """A WebSocket whose methods any thread may call; each does what it does for greenlets."""
+    """A WebSocket whose methods any thread may call; each does what it does for greenlets.
+
+    On a client that no manager and no run() looks after, receive(), receive_pieces(), ping() and an
+    iteration raise ConnectionClosed, or end, when TCP has ended, which is waited for until
+    close_timeout is up, and not longer than *timeout*.
+    """
 
     __slots__ = ("_delivering", "_is_run")
 
+    receive = _inside(_seeing_off(WebSocket.receive))
+    ping = _inside(_seeing_off(WebSocket.ping))
     close = _inside(WebSocket.close)
     drop = _inside(WebSocket.drop)
     follow = _inside(WebSocket.follow)
@@ -48,31 +70,6 @@ class ThreadedWebSocket(WebSocket):
         super().__init__(*args, **arguments)
         self._delivering = False  # some thread does: callbacks are called one at a time
         self._is_run = False  # some thread is in run()
-
-    @_inside
-    def receive(self, timeout: float | None = None) -> str | bytes:
-        """Wait for the next message and return it. See WebSocket.
-
-        On a client that no manager and no run() looks after, ConnectionClosed is raised when TCP
-        has ended, which is waited for until close_timeout is up, and not longer than *timeout*. So
-        too by ping(), by receive_pieces() and at the end of an iteration.
-        """
-        deadline = _deadline(timeout)
-        try:
-            return super().receive(timeout)
-        except ConnectionClosed:
-            self._see_off(deadline)
-            raise
-
-    @_inside
-    def ping(self, timeout: float | None = None) -> float:
-        """Send a ping and wait for its pong; return the seconds that took. See WebSocket."""
-        deadline = _deadline(timeout)
-        try:
-            return super().ping(timeout)
-        except ConnectionClosed:
-            self._see_off(deadline)
-            raise
 
     @_inside
     def begin_close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
@@ -240,7 +237,3 @@ class EchoWebSocket(ThreadedWebSocket):
     def received_message(self, message: str | bytes) -> None:
         """Send *message* back."""
         self.send(message)
-
-
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else monotonic() + seconds(timeout)

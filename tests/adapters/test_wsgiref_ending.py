@@ -16,6 +16,17 @@ from tests.rawpeer import CLOSE, RawPeer, head
 from tests.threads import PATIENCE, joined_threads
 
 
+def assert_closes_with_1011(view: Any, caplog: Any) -> None:
+    with (
+        serving(view) as server,
+        connect(uri(server)) as ws,
+        pytest.raises(ConnectionClosed) as raised,
+    ):
+        ws.receive(PATIENCE)
+    assert (raised.value.code, raised.value.reason) == (1011, "the application failed")
+    assert "the handler failed" in caplog.text
+
+
 @pytest.mark.parametrize(
     "fails", [RuntimeError("so it goes"), BrokenPipeError("a pipe's"), SystemExit("no exception")]
 )
@@ -29,14 +40,7 @@ def test_view_that_fails_closes_its_connection(
             return (throw(fails) for _ in range(1))  # while the body is fetched
         raise fails
 
-    with (
-        serving(fail) as server,
-        connect(uri(server)) as ws,
-        pytest.raises(ConnectionClosed) as raised,
-    ):
-        ws.receive(PATIENCE)
-    assert (raised.value.code, raised.value.reason) == (1011, "the application failed")
-    assert "the handler failed" in caplog.text
+    assert_closes_with_1011(fail, caplog)
 
 
 def test_view_whose_result_fails_to_close_closes_its_connection(caplog: Any) -> None:
@@ -48,14 +52,7 @@ def test_view_whose_result_fails_to_close_closes_its_connection(caplog: Any) -> 
         upgrade(environ, start_response)
         return Result()
 
-    with (
-        serving(leave) as server,
-        connect(uri(server)) as ws,
-        pytest.raises(ConnectionClosed) as raised,
-    ):
-        ws.receive(PATIENCE)
-    assert (raised.value.code, raised.value.reason) == (1011, "the application failed")
-    assert "the handler failed" in caplog.text
+    assert_closes_with_1011(leave, caplog)
 
 
 def test_connection_that_a_view_left_open_is_closed() -> None:

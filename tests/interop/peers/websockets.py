@@ -104,7 +104,8 @@ class WebsocketsSync(TheirClient):
     asks: tuple[str, ...] = PARAMETERS
 
     def connect(self) -> None:
-        # over TLS one opening in some hundred ends without an answer, on a busy machine at least
+        # over TLS one opening in some hundred hears nothing: two threads read and write its one
+        # SSLSocket, and CPython's is not safe for that (issues 124984, 151508)
         try:
             self._connect(5.0)
         except TimeoutError:
