@@ -1,6 +1,8 @@
 # C types for connection.py; nothing here may change what that file says.
 import cython
 
+cimport cpython.time as time
+
 from geventws.core.protocol cimport Protocol
 from geventws.sending cimport Sending
 

@@ -13,8 +13,8 @@ but one: the turn to send a message (see sending), which is handed on in the ord
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 from geventws.core.codes import (
@@ -59,13 +59,13 @@ class Connection(Sending):
         super().__init__(transport, protocol, options, side)
         transport.on_drained = self._drained
         # receiving
-        self._since = monotonic()  # when others last ran, as far as that is known here
+        self._since = time.monotonic()  # when others last ran, as far as that is known here
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
         self._told: list[Any] | None = None  # events of those who wait for another one's reading
         # care
         self._caretaker: Any = None
-        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, monotonic())
+        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, time.monotonic())
         # closing
         self._ending = False
         self._over_by = 0.0
@@ -109,7 +109,7 @@ class Connection(Sending):
         Raises:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
-        over_by = monotonic() + self._options.close_timeout
+        over_by = time.monotonic() + self._options.close_timeout
         self._empty_backlog()
         self._protocol.close(code, reason)
         self._over_by = self._over_by or over_by
@@ -122,8 +122,8 @@ class Connection(Sending):
     def _await(self, whole: bool, timeout: float | None) -> Any:
         """Return the next message, or piece of one with its end, reading until there is one."""
         protocol = self._protocol
-        deadline = None if timeout is None else monotonic() + seconds(timeout)
-        if protocol.buffered() and monotonic() - self._since > _SHARE:
+        deadline = None if timeout is None else time.monotonic() + seconds(timeout)
+        if protocol.buffered() and time.monotonic() - self._since > _SHARE:
             self._breathe()
         while True:
             found = protocol.next_message() if whole else protocol.next_piece()
@@ -155,7 +155,7 @@ class Connection(Sending):
 
         When the protocol has not looked at all that is here, others run instead.
         """
-        if deadline is not None and monotonic() > deadline + GRACE:
+        if deadline is not None and time.monotonic() > deadline + GRACE:
             raise TimeoutError("nothing arrived in time")
         if self._protocol.frames_this_turn >= TURN:
             self._breathe()
@@ -197,7 +197,7 @@ class Connection(Sending):
 
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
-        self._since = monotonic()
+        self._since = time.monotonic()
         if data:
             self._protocol.receive_data(data)
         else:
@@ -232,7 +232,7 @@ class Connection(Sending):
         if protocol.pongs is not None:
             pongs, protocol.pongs = protocol.pongs, None
             for payload in pongs:
-                self._keepalive.pong(payload, monotonic())
+                self._keepalive.pong(payload, time.monotonic())
                 self._ponged(payload)
 
     def _ponged(self, payload: bytes) -> None:
@@ -243,11 +243,11 @@ class Connection(Sending):
         try:
             self._transport.breathe()
         finally:  # who is interrupted has let others run as well
-            self._since = monotonic()
+            self._since = time.monotonic()
 
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
-        return self._protocol.frames_this_turn >= TURN or monotonic() - self._since > _SHARE
+        return self._protocol.frames_this_turn >= TURN or time.monotonic() - self._since > _SHARE
 
     # Sending
 
@@ -257,7 +257,7 @@ class Connection(Sending):
         try:
             # what is sent while more waits to be received is a reply, and more replies will follow
             more = protocol.buffered() > 0
-            self._transport.write(protocol.data_to_send(), self._options.send_timeout, more)
+            self._transport.write(protocol.data_to_send(), self._send_timeout, more)
         except OSError as error:
             self._lose(error)
             raise protocol.closed_error() from error
@@ -302,7 +302,7 @@ class Connection(Sending):
         if self._ending:
             return
         self._ending = True
-        self._over_by = self._over_by or monotonic() + self._options.close_timeout
+        self._over_by = self._over_by or time.monotonic() + self._options.close_timeout
         self._post()
         clean = self._protocol.close_sent and self._protocol.close_received
         if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
@@ -354,4 +354,4 @@ class Connection(Sending):
 
 def _left(deadline: float | None) -> float | None:
     """Return the seconds until *deadline*, at least 0."""
-    return None if deadline is None else max(deadline - monotonic(), 0.0)
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)

@@ -1,6 +1,10 @@
 # C types for outgoing.py; nothing here may change what that file says.
 import cython
 
+cimport cpython.time as time
+
+from geventws cimport kernel
+
 cdef Py_ssize_t CORK
 cdef long _forks
 
@@ -12,6 +16,7 @@ cdef class Outgoing:
     cdef double _moved
     cdef object _out
     cdef object _out_io
+    cdef bint _plain
     cdef bint _shut
     cdef object _socket
     cdef object _stream
@@ -28,7 +33,7 @@ cdef class Outgoing:
     cpdef write(self, list buffers, timeout=*, bint more=*)
     cpdef post(self, list buffers)
     cpdef long long unsent(self) except -1
-    @cython.locals(index=Py_ssize_t, sent=Py_ssize_t)
+    @cython.locals(data=bytes, size=Py_ssize_t, sent=Py_ssize_t)
     cdef _post(self, list buffers)
     cdef _keep_after(self, Py_ssize_t sent, list buffers)
     cdef bint _may_cork(self) except -1
@@ -38,7 +43,9 @@ cdef class Outgoing:
     cdef _uncork(self)
     cdef bint _withdraw(self, long long ahead, long long size) except -1
     @cython.locals(sent=Py_ssize_t)
-    cdef Py_ssize_t _send(self, data) except -1
+    cdef Py_ssize_t _send(self, list buffers) except -1
+    @cython.locals(sent=Py_ssize_t, taken=Py_ssize_t)
+    cdef Py_ssize_t _send_each(self, list buffers) except -1
     cdef _lose(self, error)
     cdef _watch_writable(self)
     @cython.locals(target="long long", sent=Py_ssize_t)

@@ -14,21 +14,26 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any, Final
 
 import gevent
 import gevent.socket
 import gevent.ssl
+from gevent.monkey import get_original
 from greenlet import getcurrent
 
+from geventws import kernel
 from geventws.outbox import Outbox
 
 BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
 CORK: Final = 64 * 1024  # bytes that are corked at most
 WRITE: Final = 2  # the event of gevent's io watchers
+
+# These have no methods of their own that would do more than the kernel's calls.
+PLAIN: Final = (get_original("socket", "socket"), get_original("socket", "SocketType"))
 
 # what the hub tells a greenlet that waits here
 READY: Final = object()
@@ -46,6 +51,7 @@ class Outgoing:
         "_moved",
         "_out",
         "_out_io",
+        "_plain",
         "_shut",
         "_socket",
         "_stream",
@@ -63,8 +69,9 @@ class Outgoing:
         self._socket = socket
         self._tls = isinstance(socket, (ssl.SSLSocket, gevent.ssl.SSLSocket))
         # what gevent's own class does on top of this is to wait, and that is done here
-        plain = type(socket) is gevent.socket.socket
-        self._stream = socket._sock if plain else socket
+        gevents = type(socket) is gevent.socket.socket
+        self._stream = socket._sock if gevents else socket
+        self._plain = type(self._stream) in PLAIN  # or its methods know something more
         self._hub = gevent.get_hub()
         self._out: Outbox | None = None  # None while nothing is kept
         self._out_io: Any = None
@@ -121,11 +128,13 @@ class Outgoing:
         if self._out is not None:
             self._out.put(buffers)
             return
-        for index, data in enumerate(buffers):
-            sent = self._send(data)
-            if sent < len(data):
-                self._keep_after(sent, buffers[index:])
-                return
+        size = 0
+        for data in buffers:
+            size += len(data)
+        if size:
+            sent = self._send(buffers)
+            if sent < size:
+                self._keep_after(sent, buffers)
 
     def _keep_after(self, sent: int, buffers: list[bytes]) -> None:
         """Keep what comes after the first *sent* bytes of *buffers*, and have the hub send it."""
@@ -149,7 +158,8 @@ class Outgoing:
         if self._corked is None:
             self._corked = []
             self._forks = _forks
-        self._corked += buffers
+        for data in buffers:
+            self._corked.append(data)
         self._corked_size = size
         if not self._uncorking:
             self._uncorking = True
@@ -167,7 +177,7 @@ class Outgoing:
         self._corked = None
         self._corked_size = 0
         data = b"".join(corked)
-        sent = self._send(data)
+        sent = self._send([data])
         if sent < len(data):
             # each is kept for itself, or none could be withdrawn; OpenSSL has to be given the same
             self._keep_after(sent, [data] if self._tls else corked)
@@ -184,16 +194,26 @@ class Outgoing:
             self._out = None
         return True
 
-    def _send(self, data: bytes | memoryview) -> int:
-        """Return how much of *data* is dealt with: what the kernel took, or all when it is lost."""
+    def _send(self, buffers: list[Any]) -> int:
+        """Return how many bytes of *buffers* are dealt with: taken, or all when it is lost."""
         try:
-            sent: int = self._stream.send(data)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
+            sent = kernel.send(self._stream, buffers) if self._plain else self._send_each(buffers)
         except OSError as error:
             self._lose(error)
-            return len(data)
+            return sum(map(len, buffers))
         self.written += sent
+        return sent
+
+    def _send_each(self, buffers: list[Any]) -> int:
+        sent = 0
+        for data in buffers:
+            try:
+                taken = self._stream.send(data)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return sent
+            sent += taken
+            if taken < len(data):
+                break
         return sent
 
     def _lose(self, error: OSError) -> None:
@@ -227,11 +247,11 @@ class Outgoing:
         target = self.written + BURST
         while self._out is not None and self.written < target:
             head = self._out.head()
-            sent = self._send(head)
+            sent = self._send([head])
             if self.error is not None:
                 return
             if sent:
-                self._moved = monotonic()
+                self._moved = time.monotonic()
             self._out.leave(sent)
             if not self._out.size:
                 self._out = None
@@ -240,10 +260,10 @@ class Outgoing:
 
     def _wait_drained(self, timeout: float | None) -> None:
         self._writer = getcurrent()
-        self._moved = monotonic()
+        self._moved = time.monotonic()
         try:
             while self._out is not None and not self.closed:
-                left = None if timeout is None else self._moved + timeout - monotonic()
+                left = None if timeout is None else self._moved + timeout - time.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError("the peer takes no more bytes")
                 timer = None if left is None else self._timer(left, self._write_timed_out)

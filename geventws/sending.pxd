@@ -6,6 +6,7 @@ cdef class Sending:
     cdef public object _line
     cdef public object _options
     cdef public Protocol _protocol
+    cdef public object _send_timeout
     cdef public object _side
     cdef public object _transport
     cdef public bint _turn_taken

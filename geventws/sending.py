@@ -27,6 +27,7 @@ class Sending:
         "_line",
         "_options",
         "_protocol",
+        "_send_timeout",
         "_side",
         "_transport",
         "_turn_taken",
@@ -37,6 +38,7 @@ class Sending:
         self._transport = transport
         self._protocol = protocol
         self._options = options
+        self._send_timeout = options.send_timeout  # asked for with each message
         self._side = side
         self._turn_taken = False
         self._line: deque[Any] | None = None  # events of those who wait for their turn
@@ -165,12 +167,12 @@ class Sending:
 
     def _watch_backlog(self) -> None:
         """See to it that somebody looks whether the peer takes something of the backlog."""
-        if self._options.send_timeout is not None:
-            self._plan(self._options.send_timeout / 4)
+        if self._send_timeout is not None:
+            self._plan(self._send_timeout / 4)
 
     def _is_stuck(self, now: float) -> bool:
         """Return whether the peer has taken nothing for send_timeout while broadcasts wait."""
-        timeout = self._options.send_timeout
+        timeout = self._send_timeout
         if self._backlog is None or timeout is None:
             return False
         self._watch_backlog()

@@ -1,8 +1,12 @@
 # C types for transport.py; nothing here may change what that file says.
 import cython
 
+cimport cpython.time as time
+
+from geventws cimport kernel
 from geventws.outgoing cimport Outgoing
 
+cdef Py_ssize_t _CHUNK
 cdef double SHARE
 
 cdef class Transport(Outgoing):
@@ -24,6 +28,7 @@ cdef class Transport(Outgoing):
     @cython.locals(data=bytes)
     cdef bytes _receive(self)
     @cython.locals(now=double)
+    cdef bytes _receive_record(self)
     cdef _share(self)
     cdef bint _wait_readable(self, timeout) except -1
     cdef _watch_readable(self)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import select
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any, Final
 
 import gevent
@@ -21,10 +21,12 @@ from gevent.monkey import get_original
 from greenlet import getcurrent
 from zope.interface import classImplements
 
+from geventws import kernel
 from geventws.interfaces import ITransport
 from geventws.outgoing import READY, TIMED_OUT, Outgoing
 
 CHUNK: Final = 64 * 1024  # bytes asked for at once
+_CHUNK: Final = CHUNK  # as C has it
 SHARE: Final = 0.005  # seconds of reading what is already here, before others run
 READ: Final = 1  # the event of gevent's io watchers
 POLL: Final = get_original("select", "poll")  # gevent's lets others run, however short its wait
@@ -96,14 +98,16 @@ class Transport(Outgoing):
 
     def read(self, timeout: float | None = None) -> bytes:
         """Wait for bytes and return them; b"" is the end of the stream. See ITransport."""
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         if self._more:
             self._share()
             self._watch_readable()  # who reads without waiting may stay away after that
         while True:
             late = False
             if not self._more:
-                late = self._wait_readable(None if deadline is None else deadline - monotonic())
+                late = self._wait_readable(
+                    None if deadline is None else deadline - time.monotonic()
+                )
             data = self._receive()  # even when late: both may have happened in one turn of the hub
             if data is not None:
                 return data
@@ -142,25 +146,32 @@ class Transport(Outgoing):
         if self.closed:
             return b""
         try:
-            data: bytes = self._stream.recv(CHUNK)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            data = kernel.receive(self._stream, _CHUNK) if self._plain else self._receive_record()
+        except TimeoutError as error:  # the kernel's, which must not pass for the caller's
+            raise ConnectionAbortedError(*error.args) from error
+        if data is None:
             self._more = False
             if self.error is not None:  # which a write met, and told nobody
                 raise ConnectionAbortedError("the connection is lost") from self.error
             return None
-        except TimeoutError as error:  # the kernel's, which must not pass for the caller's
-            raise ConnectionAbortedError(*error.args) from error
         # TLS may hold a record more; only a receive in vain says that it does not
-        self._more = self._tls or len(data) == CHUNK
+        self._more = self._tls or len(data) == _CHUNK
+        return data
+
+    def _receive_record(self) -> bytes | None:
+        try:
+            data: bytes = self._stream.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
         return data
 
     def _share(self) -> None:
         """Let others run now and then, where there is always more to read at once."""
-        now = monotonic()
+        now = time.monotonic()
         if now - self._since > SHARE:
             self._since = now  # who is interrupted here has let others run as well
             self.breathe()
-            self._since = monotonic()
+            self._since = time.monotonic()
 
     def _wait_readable(self, timeout: float | None) -> bool:
         """Wait for something to receive; return whether the time is up instead."""
@@ -178,7 +189,7 @@ class Transport(Outgoing):
             if timer is not None:
                 timer.close()
         if self._tls:  # there is always more to try at once, so what counts is when others ran
-            self._since = monotonic()
+            self._since = time.monotonic()
         return told is TIMED_OUT
 
     def _watch_readable(self) -> None:

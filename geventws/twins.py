@@ -11,12 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+INLINE: Final = {"geventws.kernel", "geventws.core.growing"}  # C for the modules that call it
+
 
 def hot_modules() -> list[str]:
     """Return the names of the hot modules: those with C types beside them, in a .pxd."""
     here = Path(__file__).parent
     typed = (path.relative_to(here.parent).with_suffix("") for path in here.rglob("*.pxd"))
-    return sorted(".".join(path.parts) for path in typed)
+    return sorted({".".join(path.parts) for path in typed} - INLINE)
 
 
 def is_compiled(module: str) -> bool:

@@ -343,3 +343,15 @@ def test_bytes_leave_in_order_whatever_was_asked_for() -> None:
         starts.append(starts[-1] + len(chunk))
     assert all(whole[a] == whole[b - 1] for a, b in pairwise(starts))
     drop(one, other)
+
+
+@each_kind
+@pytest.mark.parametrize("size", [1, 5000, 100_000])
+def test_buffers_leave_in_order_however_many_there_are(kind: Kind, size: int) -> None:
+    one, other = ends(kind)
+    buffers = [bytes([number]) * size for number in range(20)]
+    writer = gevent.spawn(one.write, buffers, 10.0)
+    assert read_all(other, 20 * size) == b"".join(buffers)
+    writer.get(timeout=10.0)
+    assert one.written == 20 * size
+    drop(one, other)

@@ -1,6 +1,7 @@
 # C types for message.py; nothing here may change what that file says.
 import cython
 
+from geventws.core cimport growing
 from geventws.core.frame cimport Frame, frame_head
 from geventws.core.mask cimport mask
 
@@ -8,33 +9,39 @@ from geventws.core.mask cimport mask
 cdef int BINARY, CONTINUATION, TEXT
 
 cdef class MessageReader:
-    cdef bytearray _buffer
+    cdef bytes _buffer
     cdef bint _compressed
     cdef long long _fragments
+    cdef Py_ssize_t _held
     cdef object _inflater
     cdef long long _max_fragments
     cdef long long _max_size
     cdef int _opcode
     cdef long long _size
     cdef bint _skip
-    cdef Py_ssize_t _valid
+    cdef bytes _tail
     cdef public long long bytes
     cdef public bint streaming
 
     cpdef add(self, Frame frame)
     cpdef bint arriving(self)
     cpdef take(self)
+    cpdef forget(self)
     cpdef Py_ssize_t buffered(self)
     @cython.locals(payload=bytes)
     cdef _whole(self, Frame frame)
+    cdef _hold(self, bytes data, long long more)
+    @cython.locals(buffer=bytes, held=Py_ssize_t)
+    cdef bytes _take_all(self)
     cdef _begin(self, Frame frame)
     cdef _count(self)
     @cython.locals(data=bytes, limit="long long")
     cdef _append(self, Frame frame)
     cdef _check_declared(self, long long more)
     cdef _too_big(self)
-    cdef _validate(self)
-    @cython.locals(buffer=bytearray, text=bint)
+    @cython.locals(valid=Py_ssize_t, tail=bytes)
+    cdef _validate(self, bytes data)
+    @cython.locals(message=bytes, text=bint)
     cdef _finish(self)
 
 cdef class Encoded:

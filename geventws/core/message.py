@@ -8,6 +8,7 @@ from __future__ import annotations
 from codecs import utf_8_decode
 from typing import Any, Final
 
+from geventws.core import growing
 from geventws.core.codes import BINARY, CONTINUATION, POLICY_VIOLATION, TEXT
 from geventws.core.deflate import Deflater, Inflater
 from geventws.core.errors import ConcurrencyError, InvalidText, MessageTooBig, ProtocolError
@@ -38,13 +39,14 @@ class MessageReader:
         "_buffer",
         "_compressed",
         "_fragments",
+        "_held",
         "_inflater",
         "_max_fragments",
         "_max_size",
         "_opcode",
         "_size",
         "_skip",
-        "_valid",
+        "_tail",
         "bytes",
         "streaming",
     )
@@ -62,8 +64,9 @@ class MessageReader:
         self._compressed = False
         self._fragments = 0
         self._size = 0
-        self._buffer: bytearray | None = None
-        self._valid = 0  # how much of the buffer is whole UTF-8 characters
+        self._buffer: Any = None  # see growing
+        self._held = 0  # bytes in it
+        self._tail = b""  # the beginning of a UTF-8 character, with which these end
         self._skip = False
 
     def add(self, frame: Frame) -> str | bytes | None:
@@ -97,25 +100,27 @@ class MessageReader:
 
     def take(self) -> str | bytes | None:
         """Return what is here of an unfinished message and forget it; None when that is nothing."""
-        if not self._buffer:
+        if not self._held:
             return None
+        piece = self._take_all()
         if self._opcode != TEXT:
-            piece = bytes(self._buffer)
-            self._buffer.clear()
             return piece
-        text = self._buffer[: self._valid].decode()
-        del self._buffer[: self._valid]
-        self._valid = 0
-        return text or None
+        self._hold(self._tail, 0)
+        return piece[: len(piece) - len(self._tail)].decode() or None
 
     def skip(self) -> None:
         """Let the rest of the message that is arriving pass unseen; its rules still hold."""
         self._skip = self._opcode != 0
         self.take()
 
+    def forget(self) -> None:
+        """Let go of what is held of an unfinished message; nothing is read after that."""
+        self._buffer = None
+        self._held = 0
+
     def buffered(self) -> int:
         """Return how many bytes of an unfinished message are held."""
-        return len(self._buffer) if self._buffer is not None else 0
+        return self._held
 
     def _whole(self, frame: Frame) -> str | bytes:
         payload = frame.payload
@@ -129,13 +134,22 @@ class MessageReader:
         except UnicodeDecodeError:
             raise _not_utf8() from None
 
+    def _hold(self, data: bytes, more: int) -> None:
+        self._buffer = growing.add(self._buffer, self._held, data, more)
+        self._held += len(data)
+
+    def _take_all(self) -> bytes:
+        buffer, held = self._buffer, self._held
+        self._buffer = None
+        self._held = 0
+        return growing.take(buffer, held)
+
     def _begin(self, frame: Frame) -> None:
         self._opcode = frame.opcode
         self._compressed = frame.rsv1  # RFC 7692 6: of the message, not of each frame
         self._fragments = 0
         self._size = 0
-        self._valid = 0
-        self._buffer = bytearray()
+        self._tail = b""
 
     def _count(self) -> None:
         self._fragments += 1
@@ -145,7 +159,6 @@ class MessageReader:
             )
 
     def _append(self, frame: Frame) -> None:
-        assert self._buffer is not None
         data = frame.payload
         limit = self._max_size
         if limit >= 0 and frame.starts:  # its later pieces declare nothing new
@@ -156,9 +169,9 @@ class MessageReader:
             data = self._inflater.inflate(data, room, frame.fin, frame.starts)
         self._size += len(data)
         self.bytes += len(data)
-        self._buffer += data
         if self._opcode == TEXT:
-            self._validate()
+            self._validate(data)
+        self._hold(data, 0 if self._compressed else frame.left)
         if self._skip:
             self.take()
 
@@ -172,31 +185,28 @@ class MessageReader:
     def _too_big(self) -> MessageTooBig:
         return MessageTooBig(f"a message over {self._max_size} bytes")
 
-    def _validate(self) -> None:
+    def _validate(self, data: bytes) -> None:
         """Raise at the first byte that cannot be UTF-8, without waiting for the message's end."""
-        assert self._buffer is not None
-        with memoryview(self._buffer) as whole, whole[self._valid :] as rest:
-            try:
-                self._valid += utf_8_decode(rest, "strict", False)[1]
-            except UnicodeDecodeError:
-                raise _not_utf8() from None
+        data = self._tail + data
+        try:
+            valid = utf_8_decode(data, "strict", False)[1]
+        except UnicodeDecodeError:
+            raise _not_utf8() from None
+        self._tail = tail = data[valid:]
         # the decoder waits for the third byte of what already is a surrogate (RFC 3629 3)
-        tail = self._buffer[self._valid :]
         if len(tail) > 1 and tail[0] == 0xED and tail[1] >= 0xA0:
             raise _not_utf8()
 
     def _finish(self) -> str | bytes | None:
-        assert self._buffer is not None
-        buffer = self._buffer
+        message = self._take_all()
         text = self._opcode == TEXT
-        if text and self._valid != len(buffer):
+        if text and self._tail:
             raise _not_utf8()
-        self._buffer = None
         self._opcode = 0
         if self._skip:
             self._skip = False
             return None
-        return buffer.decode() if text else bytes(buffer)
+        return message.decode() if text else message
 
 
 def _not_utf8() -> InvalidText:

@@ -45,9 +45,8 @@ MAX_SIZE: Final = 1024 * 1024
 AHEAD_MESSAGES: Final = 16
 AHEAD_BYTES: Final = 64 * 1024
 # Frames worked on, in or out, before whoever drives this should let others run.
-TURN: Final = 32
-# Pongs kept for a slow driver or peer: a turn's; of more the latest do (RFC 6455 5.5.3).
-PONGS: Final = TURN
+TURN: Final = 64
+PONGS: Final = 32  # kept for a slow driver or peer; of more the latest do (RFC 6455 5.5.3)
 # a number that C has, and names with nothing to look up in them
 _TURN: Final = TURN
 _OPEN, _CLOSED = State.OPEN, State.CLOSED
@@ -192,7 +191,7 @@ class Protocol:
         """Look at one more frame; False when there is none that may be looked at now."""
         if self._held is not None or self.state is _CLOSED:
             return False
-        # rule 2; but whoever sent a close frame sees the answer without receiving all before it
+        # rule 2; but whoever sent a close frame sees the answer before all that stands before it
         holds = self._ahead is not None and not self.close_sent
         try:
             frame = self._frames.next_frame()
@@ -339,6 +338,7 @@ class Protocol:
     def fail(self, error: ProtocolError) -> None:
         """Fail the connection (RFC 6455 7.1.7): tell the peer why and look at nothing more."""
         self.abort(error.code, str(error), error)
+        self._messages.forget()  # nobody gets it, and the end of TCP may take a while
 
     def abort(
         self, code: int, reason: str, error: BaseException | None = None, wire: int | None = None

@@ -144,10 +144,10 @@ def test_side_keeps_the_latest_pongs_of_a_flood(side: Side) -> None:
 
 @both_sides
 @pytest.mark.parametrize("opcode", [BINARY, PING, CONTINUATION], ids=["data", "control", "parts"])
-def test_side_lets_others_have_a_turn_after_32_frames(side: Side, opcode: int) -> None:
+def test_side_lets_others_have_a_turn_after_64_frames(side: Side, opcode: int) -> None:
     protocol = Protocol(side)
     first = frame_to(side, BINARY, b"", False) if opcode == CONTINUATION else b""
-    protocol.receive_data(first + 100 * frame_to(side, opcode, b"", opcode != CONTINUATION))
+    protocol.receive_data(first + 4 * TURN * frame_to(side, opcode, b"", opcode != CONTINUATION))
     turns = []
     while protocol.buffered():
         protocol.frames_this_turn = 0

@@ -28,7 +28,7 @@ from tests.core.helpers import (
 
 def test_limits_are_those_the_documentation_names() -> None:
     assert (MAX_SIZE, AHEAD_MESSAGES, AHEAD_BYTES) == (1024 * 1024, 16, 64 * 1024)
-    assert (TURN, PONGS) == (32, 32)
+    assert (TURN, PONGS) == (64, 32)
 
 
 @both_sides
