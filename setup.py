@@ -43,13 +43,16 @@ DIRECTIVES = {
     "wraparound": False,
 }
 
-REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.interface>=7.0"]
+REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.event>=5.0", "zope.interface>=7.0"]
 
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
     "cherrypy": ["CherryPy>=18.10"],
     "locust": ["locust>=2.47"],
+    "prometheus": ["prometheus_client>=0.20"],
+    "socks": ["python-socks>=3.0"],
     "tornado": ["tornado>=6.4"],
+    "truststore": ["truststore>=0.10"],
     "wsaccel": ["wsaccel>=0.6.6"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})
@@ -148,6 +151,7 @@ if __name__ == "__main__":  # the tests import what is above
         package_data={
             "geventws": ["py.typed", "*.pxd"],
             "geventws.core": ["*.pxd"],
+            "geventws.dashboard": ["*.html", "*.css", "*.js"],
             "geventws.demo": ["*.html", "*.css", "*.js"],
         },
         python_requires=">=3.11",

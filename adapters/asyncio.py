@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from http.cookiejar import CookieJar
 from ssl import SSLContext
 from typing import Any, Final, Unpack
 
+from geventws.asking import REDIRECTS, Asking
 from geventws.awaiting import AsyncWebSocket as AsyncWebSocket
 from geventws.core.codes import Side
-from geventws.core.errors import InvalidHandshake
+from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeaderItems
-from geventws.limits import Admission, Limits
-from geventws.opening import check_way, opening_to, read_request, read_response
-from geventws.options import OptionArguments, options_of
+from geventws.credentials import Auth
+from geventws.limits import Admission, Limits, limits_of
+from geventws.opening import PHASE, check_way, deadline_of, left, read_request, read_response
+from geventws.options import OptionArguments, Options, options_of
 from geventws.tasks import Handler, Tasks, ended
 from geventws.upgrader import UpgradeArguments, Upgrader
-from geventws.uri import parse_uri
 from geventws.wire import Wire, reach
 
 BACKLOG: Final = 1024
@@ -33,22 +35,41 @@ async def connect(
     headers: HeaderItems = (),
     origin: str | None = None,
     ssl: SSLContext | None = None,
+    redirects: int = REDIRECTS,
+    auth: Auth = None,
+    cookies: CookieJar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> AsyncWebSocket:
     """Connect to the server at *url* and return the open connection. See geventws.connect().
 
-    When this is cancelled nothing is left behind.
+    When this is cancelled nothing is left behind. There are no proxies, whatever the environment
+    says. A callable given as *auth* is a plain function: while it runs the loop waits.
     """
     settings = options_of(options)
-    where = parse_uri(url)
+    asking = Asking(url, settings, subprotocols, headers, origin, redirects, auth, cookies)
     if not isinstance(ssl, SSLContext | None):
         raise TypeError(f"ssl: an ssl.SSLContext or None, not {type(ssl).__name__}")
-    check_way(where, ssl, source_address)
-    opening = opening_to(where, settings, subprotocols, headers, origin)
-    wire = Wire(read_response(opening), settings.open_timeout)
+    check_way(asking.where, ssl, source_address)
+    deadline = deadline_of(settings)
+    while True:
+        try:
+            return await _open(asking, settings, ssl, source_address, deadline)
+        except Rejected as rejected:
+            asking.follow(rejected)
+
+
+async def _open(
+    asking: Asking,
+    settings: Options,
+    ssl: SSLContext | None,
+    source_address: tuple[str, int] | None,
+    deadline: float | None,
+) -> AsyncWebSocket:
+    opening = asking.opening()
+    wire = Wire(read_response(opening, asking.note), left(deadline, PHASE))
     try:
-        await reach(where, wire, ssl, source_address)
+        await reach(asking.where, wire, ssl, source_address)
         wire.transport.write(opening.request())
         accepted, rest = await wire.result
     except BaseException:
@@ -81,12 +102,10 @@ class WebSocketProtocol:
     ) -> None:
         if not callable(handler):
             raise TypeError("handler: a coroutine function")
-        if not isinstance(limits, Limits | None):
-            raise TypeError("limits: a Limits or None")
         self._handler = handler
         self._upgrader = Upgrader(**arguments)
         self.options = self._upgrader.options
-        self._admission = Admission(limits or Limits())
+        self._admission = Admission(limits_of(limits, only_counts=True))
         self._tasks: dict[asyncio.Task[None], Wire] = {}
         self._open = Tasks()
         self._closed = False

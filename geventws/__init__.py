@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from geventws.manager import Manager as Manager
     from geventws.options import Options as Options
     from geventws.pywsgi import WSGIServer as WSGIServer
+    from geventws.reconnecting import reconnect as reconnect
     from geventws.server import WebSocketServer as WebSocketServer
     from geventws.server import serve as serve
     from geventws.twins import compiled as compiled
@@ -60,6 +61,7 @@ _HOME = {
     "geventws.manager": "Manager",
     "geventws.options": "Options",
     "geventws.pywsgi": "WSGIServer",
+    "geventws.reconnecting": "reconnect",
     "geventws.server": "WebSocketServer serve",
     "geventws.twins": "compiled",
     "geventws.version": "__version__",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Opening, parse_response
-from geventws.core.headers import MAX_LINE, HeaderItems, Headers, HeadReader, has_token
+from geventws.core.headers import MAX_LINE, Headers, HeadReader, has_token
 from geventws.options import Options
 from geventws.uri import URI
 
@@ -36,36 +36,26 @@ _match_size = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n
 T = TypeVar("T")
 # Yields for every portion of bytes, b"" at their end; an OSError may be thrown in instead.
 Reading = Generator[None, bytes, T]
+Note: TypeAlias = Callable[[Headers], None]
 
 
-def opening_to(
-    where: URI,
-    options: Options,
-    subprotocols: Sequence[str],
-    headers: HeaderItems,
-    origin: str | None,
-) -> Opening:
-    """Return the opening handshake with the server at *where*.
-
-    Raises:
-        TypeError, ValueError: an argument cannot be sent; a header is the handshake's own.
-    """
-    return Opening(
-        where.authority,
-        where.target,
-        subprotocols=subprotocols,
-        compression=options.compression,
-        origin=origin,
-        headers=headers,
-    )
+class CutShort(InvalidHandshake):
+    """The stream ended within a head, as where a server is stopped."""
 
 
-def open_client(transport: Any, opening: Opening, deadline: float | None) -> tuple[Accepted, bytes]:
+def _ignore(headers: Headers) -> None:
+    """Take no note of *headers*."""
+
+
+def open_client(
+    transport: Any, opening: Opening, deadline: float | None, note: Note = _ignore
+) -> tuple[Accepted, bytes]:
     """Send the request and read the response; return what is agreed, and the bytes behind it.
 
     Args:
         transport: an ITransport that nobody else uses yet.
         deadline: until when, on the monotonic clock; None waits for ever.
+        note: is called with the headers of the response, whatever it says.
 
     Raises:
         Rejected, InvalidHandshake: as for read_response().
@@ -76,7 +66,7 @@ def open_client(transport: Any, opening: Opening, deadline: float | None) -> tup
         transport.write([opening.request()], left(deadline, PHASE))
     except TimeoutError:
         raise late(PHASE) from None
-    return drive(read_response(opening), transport, deadline)
+    return drive(read_response(opening, note), transport, deadline)
 
 
 def drive(reading: Reading[T], transport: Any, deadline: float | None) -> T:
@@ -162,12 +152,12 @@ def read_request() -> Reading[tuple[bytes, bytes]]:
         InvalidHandshake: it breaks a rule, is too long or cut short.
     """
     reader = HeadReader()
-    head = yield from _read_head(reader)
+    head = yield from read_head(reader)
     return head, reader.rest()
 
 
-def read_response(opening: Opening) -> Reading[tuple[Accepted, bytes]]:
-    """Return what is agreed, and the bytes behind the response.
+def read_response(opening: Opening, note: Note = _ignore) -> Reading[tuple[Accepted, bytes]]:
+    """Return what is agreed, and the bytes behind the response, whose headers *note* is given.
 
     An OSError that comes into the body of a refusal cuts that short.
 
@@ -180,21 +170,30 @@ def read_response(opening: Opening) -> Reading[tuple[Accepted, bytes]]:
     reader = HeadReader()
     status = 100
     while status < 200:  # RFC 9110 15.2: other 1xx, as 103 Early Hints, come before the answer
-        head = yield from _read_head(reader)
+        head = yield from read_head(reader)
         status, _, headers = parse_response(head)
         if status == 101:
-            return opening.check(head), reader.rest()
+            accepted = opening.check(head)
+            note(headers)
+            return accepted, reader.rest()
+    note(headers)
     body = bytearray()
     with suppress(OSError, InvalidHandshake):
         yield from _read_body(body, bytearray(reader.rest()), status, headers)
     raise Rejected(status, headers, bytes(body))
 
 
-def _read_head(reader: HeadReader) -> Reading[bytes]:
+def read_head(reader: HeadReader) -> Reading[bytes]:
+    """Return the next head.
+
+    Raises:
+        CutShort: the stream ends before it does.
+        InvalidHandshake: it is too long, or its lines do not end as they must.
+    """
     while (head := reader.next_head()) is None:
         data = yield
         if not data:
-            raise InvalidHandshake("the stream ends before the head does (RFC 9112 8)")
+            raise CutShort("the stream ends before the head does (RFC 9112 8)")
         reader.feed(data)
     log_head("<", head)
     return head

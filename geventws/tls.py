@@ -38,3 +38,19 @@ def check_context(context: object) -> None:
     """Raise TypeError where *context*, an argument named ssl, is no SSLContext."""
     if context is not None and not isinstance(context, _SSLContext):
         raise TypeError(f"ssl: an ssl.SSLContext or None, not {type(context).__name__}")
+
+
+def check_server_hostname(name: object, secure: bool) -> None:
+    """Raise TypeError or ValueError where *name*, an argument server_hostname, cannot be used.
+
+    Args:
+        secure: whether there is TLS at all.
+    """
+    if name is None:
+        return
+    if not isinstance(name, str):
+        raise TypeError(f"server_hostname: a str or None, not {type(name).__name__}")
+    if not name or name.startswith("."):
+        raise ValueError("server_hostname: not a host")
+    if not secure:
+        raise ValueError("server_hostname: only wss has TLS, and this address is not wss")

@@ -37,6 +37,10 @@ def unexpected(wish: str, paths: Iterable[Path]) -> str:
     return f"not {wish}, as GEVENTWS_EXPECT says: {' '.join(wrong)}" if wrong else ""
 
 
+for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[variable]  # connect() would go by it
+
+
 def pytest_sessionstart() -> None:
     """Stop where the run would test something else than the sources, or than was asked for."""
     paths = [source(module) for module in COMPILED]

@@ -14,7 +14,7 @@ NO_URI = "ws://127.0.0.1:1/"
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://a", "ws://a#b", "ws://a:b@c", "ws://a b", "a", "ws://a..b"]
+    "uri", ["http://a", "ws://a#b", "ws://@c", "ws://a@b:c@d", "ws://a b", "a", "ws://a..b"]
 )
 def test_client_refuses_what_is_no_address(uri: str) -> None:
     with pytest.raises(InvalidURI):

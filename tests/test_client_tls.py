@@ -207,3 +207,28 @@ def test_client_reports_a_stream_that_ends_without_a_close_frame(politely: bool)
             ws.receive(timeout=5)
         assert (caught.value.code, caught.value.clean) == (1006, False)
         ws.close()
+
+
+def test_client_asks_for_the_name_that_it_is_told() -> None:
+    asked: Any = AsyncResult()
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert("inner.example").configure_cert(context)
+    context.sni_callback = lambda sock, server_name, context: asked.set(server_name)
+    with serving(echo, context=context) as server:
+        url = f"wss://127.0.0.1:{server.port}/"
+        geventws.connect(url, ssl=trusting(), server_hostname="inner.example").close()
+        assert asked.get(timeout=5) == "inner.example"
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            geventws.connect(url, ssl=trusting(), server_hostname="other.example")
+
+
+def test_client_trusts_nobody_but_its_authority() -> None:
+    pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    pinned.load_verify_locations(cadata=authority().cert_pem.bytes().decode())
+    with serving(echo, context=certified(*NAMES)) as server:
+        geventws.connect(f"wss://localhost:{server.port}/", ssl=pinned).close()
+    with (
+        serving(echo, context=certified(*NAMES, by="somebody else")) as server,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        geventws.connect(f"wss://localhost:{server.port}/", ssl=pinned)

@@ -15,7 +15,7 @@ NAMES = [
     *("InvalidHandshake", "InvalidText", "InvalidURI", "Limits", "Manager", "MessageTooBig"),
     *("Options", "ProtocolError", "Rejected", "Request", "Response", "Stats", "WSGIServer"),
     *("WebSocket", "WebSocketError", "WebSocketServer", "WebSocketWSGIApplication"),
-    *("__version__", "compiled", "connect", "serve", "upgrade"),
+    *("__version__", "compiled", "connect", "reconnect", "serve", "upgrade"),
 ]
 PLAIN = {"__version__": "geventws.version", "compiled": "geventws.twins"}  # know no module
 

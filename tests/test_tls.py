@@ -12,7 +12,7 @@ import gevent.ssl
 import pytest
 from gevent import socket
 
-from geventws.tls import check_context, default_context, wrap
+from geventws.tls import check_context, check_server_hostname, default_context, wrap
 from tests.servers import authority, trusting
 
 MAKERS = [ssl.SSLContext, gevent.ssl.SSLContext]
@@ -67,3 +67,16 @@ def test_context_may_be_older_than_the_patches() -> None:
     command = [sys.executable, "-W", "ignore", "-c", BEFORE_PATCHING]  # gevent warns of the order
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_server_hostname_is_a_host() -> None:
+    check_server_hostname(None, False)
+    check_server_hostname("example.org", True)
+    wrong: Any = b"example.org"
+    with pytest.raises(TypeError, match=r"^server_hostname: a str or None, not bytes$"):
+        check_server_hostname(wrong, True)
+    for name in ("", ".example.org"):
+        with pytest.raises(ValueError, match=r"^server_hostname: not a host$"):
+            check_server_hostname(name, True)
+    with pytest.raises(ValueError, match=r"^server_hostname: only wss has TLS"):
+        check_server_hostname("example.org", False)

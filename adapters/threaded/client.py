@@ -8,18 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
+from http.cookiejar import CookieJar
 from ssl import SSLContext, create_default_context
 from typing import Any, TypeVar, Unpack, overload
 
 from geventws.adapters.threaded.dial import closing_on_failure, dial, secure
 from geventws.adapters.threaded.runner import Runner
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
+from geventws.asking import REDIRECTS, Asking
 from geventws.core.codes import NORMAL_CLOSURE, Side
+from geventws.core.errors import Rejected
 from geventws.core.headers import HeaderItems
-from geventws.opening import check_way, deadline_of, open_client, opening_to
-from geventws.options import OptionArguments, options_of
+from geventws.credentials import Auth
+from geventws.opening import check_way, deadline_of, open_client
+from geventws.options import OptionArguments, Options, options_of
 from geventws.sockets import SocketTransport
-from geventws.uri import parse_uri
 from geventws.websocket import Data, establish
 
 W = TypeVar("W", bound=ThreadedWebSocket)
@@ -37,6 +40,9 @@ def connect(
     headers: HeaderItems = ...,
     origin: str | None = ...,
     ssl: SSLContext | None = ...,
+    redirects: int = ...,
+    auth: Auth = ...,
+    cookies: CookieJar | None = ...,
     source_address: tuple[str, int] | None = ...,
     **options: Unpack[OptionArguments],
 ) -> ThreadedWebSocket: ...
@@ -49,6 +55,9 @@ def connect(
     headers: HeaderItems = ...,
     origin: str | None = ...,
     ssl: SSLContext | None = ...,
+    redirects: int = ...,
+    auth: Auth = ...,
+    cookies: CookieJar | None = ...,
     source_address: tuple[str, int] | None = ...,
     **options: Unpack[OptionArguments],
 ) -> W: ...
@@ -60,29 +69,48 @@ def connect(
     headers: HeaderItems = (),
     origin: str | None = None,
     ssl: SSLContext | None = None,
+    redirects: int = REDIRECTS,
+    auth: Auth = None,
+    cookies: CookieJar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> ThreadedWebSocket:
     """Connect to the server at *url* and return the open connection. See geventws.connect().
 
     The addresses of a name are tried in turn, each for its share of what is left of open_timeout.
+    There are no proxies, whatever the environment says.
 
     Args:
         handler: a subclass of ThreadedWebSocket in the callback style. Its callbacks begin to run
             when it is given to a WebSocketManager, or when a thread of yours calls its run().
     """
     settings = options_of(options)
-    where = parse_uri(url)
+    asking = Asking(url, settings, subprotocols, headers, origin, redirects, auth, cookies)
     _check(handler, ssl)
-    check_way(where, ssl, source_address)
-    opening = opening_to(where, settings, subprotocols, headers, origin)
+    check_way(asking.where, ssl, source_address)
     deadline = deadline_of(settings)
+    while True:
+        try:
+            return _open(asking, handler, settings, ssl, source_address, deadline)
+        except Rejected as rejected:
+            asking.follow(rejected)
+
+
+def _open(
+    asking: Asking,
+    handler: type[W],
+    settings: Options,
+    ssl: SSLContext | None,
+    source_address: tuple[str, int] | None,
+    deadline: float | None,
+) -> W:
+    where, opening = asking.where, asking.opening()
     connected = dial(where, deadline, source_address)
     if where.secure:
         connected = secure(connected, ssl or default_context(), where.certified, deadline)
     transport = SocketTransport(connected)
     with transport.monitor, closing_on_failure(transport):
-        accepted, rest = open_client(transport, opening, deadline)
+        accepted, rest = open_client(transport, opening, deadline, asking.note)
         return establish(handler, transport, settings, Side.CLIENT, accepted, rest)
 
 

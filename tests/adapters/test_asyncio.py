@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import websockets.asyncio.server
 
 from geventws.adapters.asyncio import AsyncWebSocket, connect, serve
 from geventws.core.errors import ConnectionClosed, InvalidHandshake, InvalidURI, Rejected
-from geventws.core.handshake import Response
+from geventws.core.handshake import Request, Response
 from setup import ROOT
 from tests.loops import PATIENCE, looped
 from tests.threads import BIG, LOCAL, contexts
@@ -76,6 +77,28 @@ async def asked(port: int, data: bytes) -> bytes:
     answer = await reader.read()
     writer.close()
     return answer
+
+
+@looped
+async def test_client_logs_in_follows_redirects_and_keeps_cookies() -> None:
+    asked: list[Any] = []
+
+    def admit(request: Request) -> Response | None:
+        headers = request.headers
+        asked.append((request.path, headers.get("Authorization"), headers.get("Cookie")))
+        if request.path == "/room":
+            return None
+        return Response(302, {"Location": "/room", "Set-Cookie": "seat=12"})
+
+    async with serving(process_request=admit) as port:
+        url = f"ws://Aladdin:open%20sesame@127.0.0.1:{port}/"
+        async with await connect(url, cookies=CookieJar()) as ws:
+            await ws.send("hello")
+            assert await ws.receive() == "hello"
+        with pytest.raises(Rejected):
+            await connect(url, redirects=0)
+    user = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    assert asked[:2] == [("/", user, None), ("/room", user, "seat=12")]
 
 
 # Both sides

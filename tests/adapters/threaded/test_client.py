@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from http.cookiejar import CookieJar
 from queue import SimpleQueue
 from threading import enumerate as enumerate_threads
 from threading import get_ident
@@ -11,7 +12,7 @@ import pytest
 
 from geventws.adapters.threaded import ThreadedWebSocket, WebSocketClient, connect
 from geventws.core.errors import InvalidHandshake, InvalidURI, Rejected
-from geventws.core.handshake import Response
+from geventws.core.handshake import Request, Response
 from geventws.websocket import WebSocket
 from tests.adapters.threaded.managers import Noting
 from tests.threads import (
@@ -60,6 +61,39 @@ def test_connect_tells_why_it_was_refused() -> None:
     with serving(process_request=lambda _: refuse) as server, pytest.raises(Rejected) as raised:
         connect(uri(server))
     assert (raised.value.status, raised.value.body) == (401, b"who?")
+
+
+def test_connect_logs_in_follows_redirects_and_keeps_cookies() -> None:
+    asked: list[Any] = []
+
+    def admit(request: Request) -> Response | None:
+        headers = request.headers
+        asked.append((request.path, headers.get("Authorization"), headers.get("Cookie")))
+        if request.path == "/room":
+            return None
+        return Response(302, {"Location": "/room", "Set-Cookie": "seat=12"})
+
+    with (
+        serving(process_request=admit) as server,
+        connect(
+            f"ws://127.0.0.1:{server.address[1]}/",
+            auth=("Aladdin", "open sesame"),
+            cookies=CookieJar(),
+        ) as ws,
+    ):
+        ws.send("hello")
+        assert ws.receive(PATIENCE) == "hello"
+    user = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    assert asked == [("/", user, None), ("/room", user, "seat=12")]
+
+
+def test_connect_raises_the_redirect_that_is_one_too_many() -> None:
+    again = Response(302, {"Location": "/"})
+    with serving(process_request=lambda _: again) as server:
+        with pytest.raises(InvalidHandshake, match="more redirects than 2"):
+            connect(uri(server), redirects=2)
+        with pytest.raises(Rejected):
+            connect(uri(server), redirects=0)
 
 
 def test_connect_raises_when_the_answer_is_not_http() -> None:
