@@ -9,49 +9,59 @@ import errno
 import logging
 import os
 import ssl as stdlib_ssl
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, Self
 
 import gevent
 from gevent import socket
-from gevent.event import Event
-from gevent.server import StreamServer
-from greenlet import getcurrent
 
-from geventws.core.handshake import Response
-from geventws.limits import Admission, Limits
+from geventws.core.handshake import Request, Response
+from geventws.ending import Ending
+from geventws.events import HandshakeRefused, notify
+from geventws.limits import Admission, Limits, limits_of
+from geventws.listening import BACKLOG, UNIX, listen, unix_path
 from geventws.manager import Manager
-from geventws.options import seconds
+from geventws.pressure import Pressure
 from geventws.tls import check_context, wrap
 from geventws.transport import Transport
+from geventws.trusted import TrustedProxies
 
 logger = logging.getLogger("geventws")
 
-BACKLOG: Final = 1024
-UNIX: Final = "unix:"
 # Out of descriptors or memory: a connection cannot be accepted, but later it can.
 SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 PAUSE: Final = 0.25  # seconds until accept is tried again
 # After a refusal: what is read on, so that no reset overtakes it on its way to the peer.
 LINGER: Final = 1.0  # seconds
 LINGER_BYTES: Final = 64 * 1024
-KILL_TIMEOUT: Final = 1.0  # seconds
 
 
 class Arrival:
     """One accepted connection, from accept to its end."""
 
-    __slots__ = ("_deadline", "address", "admitted", "handed_over", "socket", "waiting")
+    __slots__ = (
+        "_deadline",
+        "address",
+        "admitted",
+        "counted",
+        "handed_over",
+        "idle",
+        "secure",
+        "socket",
+        "waiting",
+    )
 
     def __init__(self, sock: Any, address: Any, seconds: float | None) -> None:
         self.socket = sock
         self.address = address
+        self.counted = address  # where limits count it; for a proxy, its client's
         self.restart(seconds)
         self.admitted = False
+        self.secure: bool | None = None  # whether the client sees TLS, where that is known
         self.waiting = True  # for TLS or a request: nothing is lost if it ends now
+        self.idle = False  # its next request has not begun
         self.handed_over = False  # it goes on without the greenlet that opened it
 
     def restart(self, seconds: float | None) -> None:
@@ -63,11 +73,12 @@ class Arrival:
         return None if self._deadline is None else max(self._deadline - monotonic(), 0.0)
 
 
-class Acceptor(StreamServer):
+class Acceptor(Ending):
     """A gevent StreamServer whose connections are counted, limited, drained and cleaned up.
 
     Attributes:
         manager: the Manager of its open WebSocket connections.
+        limits: what it takes.
     """
 
     # gevent's, which have no public names
@@ -82,19 +93,22 @@ class Acceptor(StreamServer):
     _serve: Callable[[Arrival], None]
 
     _path: str | None = None  # of the unix socket that close() has to remove
+    _reuse_port = False
 
-    def _prepare(self, limits: Limits | None, open_timeout: float | None) -> None:
+    def _prepare(
+        self, limits: Limits | None, open_timeout: float | None, proxies: Iterable[str] = ()
+    ) -> None:
         """Set up what this class adds; before __init__ of the others."""
-        if not isinstance(limits, Limits | None):
-            raise TypeError("limits: a Limits or None")
+        self.limits = limits_of(limits)
         self.manager = Manager()
-        self._admission = Admission(limits or Limits())
+        self._proxies = TrustedProxies(proxies)
+        self._admission = Admission(self.limits)
+        self._pressure = Pressure(self.limits, lambda: self.manager)
         self._open_timeout = open_timeout
         self._arrivals: dict[Arrival, Any] = {}  # and the greenlet of each
         # connections without one, by their identity, for a class may have its own idea of equal
         self._handed_over: dict[int, tuple[Any, Any]] = {}  # with their addresses
         self._let_go = self._take_leave  # the same for all of them
-        self._drained: Event | None = None  # while drain() is at work
         self._short = False
 
     @property
@@ -106,29 +120,25 @@ class Acceptor(StreamServer):
 
     def set_listener(self, listener: Any) -> None:
         """Take where to listen: what StreamServer takes, or "unix:" and a path."""
-        if isinstance(listener, str) and listener.startswith(UNIX):
-            self.family, self.address = socket.AF_UNIX, listener[len(UNIX) :]
-        else:
+        path = unix_path(listener)
+        if path is None:
             super().set_listener(listener)
+        else:
+            self.family, self.address = socket.AF_UNIX, path
 
     @classmethod
     def get_listener(cls, address: Any, backlog: int | None = None, family: Any = None) -> Any:
         """Return a socket that listens at *address*; of a unix socket nobody uses, its path too."""
         if family != socket.AF_UNIX:
             return super().get_listener(address, backlog, family)
-        _remove_stale(address)
-        listener = socket.socket(family)
-        try:
-            listener.bind(address)
-            listener.listen(cls.backlog if backlog is None else backlog)
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+        return listen(f"{UNIX}{address}", backlog=cls.backlog if backlog is None else backlog)
 
     def init_socket(self) -> None:
         """Listen, unless a listening socket was given."""
         fresh = not hasattr(self, "socket")
+        if fresh and self._reuse_port:
+            self.socket = listen(self.address, backlog=self.backlog, reuse_port=True)
+            self.address = self.socket.getsockname()
         super().init_socket()
         # a plain blocking socket would stop the hub where no second connection waits
         self.socket.setblocking(False)
@@ -142,9 +152,15 @@ class Acceptor(StreamServer):
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    def start_accepting(self) -> None:
+        """Accept what comes, and look at how hard that presses."""
+        super().start_accepting()
+        self._pressure.start()
+
     def close(self) -> None:
         """Stop accepting at once; open connections stay."""
         super().close()
+        self._pressure.stop()
         path, self._path = self._path, None
         if path is not None:
             with suppress(FileNotFoundError):
@@ -180,10 +196,12 @@ class Acceptor(StreamServer):
     def do_handle(self, *args: Any) -> None:
         """Begin to serve an accepted connection in a greenlet of its own."""
         sock, address = args
-        if not self._admission.enter(address):
+        arrival = Arrival(sock, address, self._open_timeout)
+        if self._proxies.trusts(address):
+            arrival.counted = ""  # until its client is known
+        if not self._admission.enter(arrival.counted):
             sock.close()
             return
-        arrival = Arrival(sock, address, self._open_timeout)
         try:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -218,21 +236,50 @@ class Acceptor(StreamServer):
             return False
         return True
 
-    def admit(self, arrival: Arrival) -> None:
-        """Count a connection as open, once.
+    def admit(self, arrival: Arrival, request: Request) -> None:
+        """Count a connection as open, once, and let *request* pass.
+
+        Where it comes from a trusted proxy, it is given the address of the proxy's client.
 
         Raises:
-            InvalidHandshake: 503 or 429; there are too many.
+            InvalidHandshake: 503 or 429; there are too many, or there is too much to do. 400; the
+                request is malformed.
         """
+        self._pressure.check()
+        arrival.secure = self.ssl_enabled or None
+        if self._proxies.trusts(arrival.address):
+            self._look_behind(arrival, request)
         if not arrival.admitted:
-            self._admission.admit(arrival.address)
+            self._admission.admit(arrival.counted)
             arrival.admitted = True
+
+    def _look_behind(self, arrival: Arrival, request: Request) -> None:
+        """Take a trusted proxy's word on its client."""
+        client = self._proxies.client_of(request)
+        arrival.secure = self._proxies.is_secure(request)
+        counted = "" if client is None else client
+        self._admission.move(arrival.counted, counted, arrival.admitted)
+        arrival.counted = counted
+        request.remote_address = client or arrival.address
+
+    def refuse(
+        self, transport: Transport, response: Response, arrival: Arrival, head_only: bool = False
+    ) -> None:
+        """Answer with *response* instead of a 101, as turn_away() does, and take note of it."""
+        self.note_refusal(response.status, arrival)
+        turn_away(transport, response, arrival, head_only)
+
+    def note_refusal(self, status: int, arrival: Arrival) -> None:
+        """Count an opening handshake that is answered with *status*, if that is an error."""
+        if status >= 400:
+            self.manager.counts.refuse(status)
+            notify(HandshakeRefused(arrival.address, status))
 
     def _hand_over(self, arrival: Arrival, connection: Any) -> None:
         """Let *connection* go on when the greenlet of *arrival* ends."""
         arrival.handed_over = True
         del self._arrivals[arrival]
-        self._handed_over[id(connection)] = connection, arrival.address
+        self._handed_over[id(connection)] = connection, arrival.counted
         connection.follow(self._let_go)
 
     def _take_leave(self, connection: Any) -> None:
@@ -242,59 +289,8 @@ class Acceptor(StreamServer):
     def _depart(self, arrival: Arrival) -> None:
         if arrival in self._arrivals:
             del self._arrivals[arrival]
-            self._admission.leave(arrival.address, arrival.admitted)
+            self._admission.leave(arrival.counted, arrival.admitted)
             arrival.socket.close()
-
-    # Ending
-
-    def drain(self, timeout: float = 30.0, jitter: float | None = None) -> None:
-        """Stop accepting at once, close all connections with 1001, and wait for their handlers.
-
-        What is left when *timeout* is up is dropped, and its handlers are killed. *jitter* is how
-        many seconds the closes are spread over; None is a tenth of *timeout*, at most 1.
-        """
-        drained = self._drained = Event()
-        try:
-            self._end(timeout, jitter)
-        finally:
-            drained.set()
-            self._drained = None
-
-    def stop(self, timeout: float | None = None) -> None:
-        """Stop accepting and close what is open with 1001; nothing is left after that.
-
-        What has not ended within *timeout* seconds, stop_timeout by default, is dropped and
-        killed. While drain() is at work, a stop() without *timeout* waits for that.
-        """
-        if timeout is None and self._drained is not None:
-            self._drained.wait()  # serve_forever() calls this as soon as drain() begins
-        else:
-            self._end(self.stop_timeout if timeout is None else timeout, 0.0)
-
-    def _end(self, timeout: float, jitter: float | None) -> None:
-        over_by = monotonic() + seconds(timeout, or_none="")
-        if jitter is not None:
-            seconds(jitter, "jitter")
-        self.close()
-        gevent.killall(self._greenlets(waiting=True), block=False)
-        self.manager.drain(timeout, jitter)
-        gevent.joinall(self._greenlets(), timeout=max(over_by - monotonic(), 0.0))
-        left = self._greenlets()
-        gevent.killall(left, block=False)
-        # pywsgi reads on when it is killed: what waits for a socket ends only with that
-        for arrival in list(self._arrivals):
-            self._depart(arrival)
-        for connection, _ in list(self._handed_over.values()):  # the manager may not have it
-            connection.drop()
-        gevent.joinall(left, timeout=KILL_TIMEOUT)
-
-    def _greenlets(self, waiting: bool = False) -> list[Any]:
-        me = getcurrent()
-        return [
-            greenlet
-            for arrival, greenlet in self._arrivals.items()
-            if greenlet not in (None, me) and (arrival.waiting or not waiting)
-        ]
 
 
 class Secured:
@@ -342,17 +338,13 @@ def late() -> Response:
     return Response(408, body="the request was not complete in time (RFC 9110 15.5.9)\n")
 
 
+def check_reuse_port(reuse_port: bool, listener: Any) -> None:
+    """Raise ValueError where *reuse_port* is asked of what has no port to be bound."""
+    if reuse_port and (hasattr(listener, "accept") or unix_path(listener) is not None):
+        raise ValueError("reuse_port: for a TCP address, not for a unix socket or one that listens")
+
+
 def check_backlog(backlog: object) -> None:
     """Raise TypeError where *backlog* is no int."""
     if isinstance(backlog, bool) or not isinstance(backlog, int):
         raise TypeError("backlog: an int")
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a unix socket that a server before has left behind."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(path) == errno.ECONNREFUSED:
-                os.unlink(path)

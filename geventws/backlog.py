@@ -39,14 +39,15 @@ class Backlog:
     """The broadcasts that wait for one peer, oldest first.
 
     It is there from when a broadcast does not leave at once until all of them have left. *taken* is
-    how many bytes the peer has taken so far, *now* the monotonic clock's seconds.
+    how many bytes the peer has taken so far, *now* the monotonic clock's seconds. *size* is how
+    many bytes of payload wait.
     """
 
-    __slots__ = ("_broadcasts", "_size", "_taken", "_taken_at", "_waiting")
+    __slots__ = ("_broadcasts", "_taken", "_taken_at", "_waiting", "size")
 
     def __init__(self, taken: int, now: float) -> None:
         self._broadcasts: deque[Encoded] = deque()
-        self._size = 0
+        self.size = 0
         self._waiting: list[list[Any]] | None = None  # how many must leave, and whom to tell then
         self._taken: int | None = taken
         self._taken_at = now
@@ -74,12 +75,12 @@ class Backlog:
         if excess < len(self):
             self.drop(excess)
         else:  # not even alone would it fit
-            self._size -= self._broadcasts.pop().size
+            self.size -= self._broadcasts.pop().size
         return DROPPED
 
     def excess(self, slow: SlowPeers) -> int:
         """Return how many of the oldest must leave until the others are within the limits."""
-        messages, size = len(self), self._size
+        messages, size = len(self), self.size
         for gone, broadcast in enumerate(self._broadcasts):
             if messages - gone <= slow.messages and size <= slow.size:
                 return gone
@@ -89,7 +90,7 @@ class Backlog:
     def take(self) -> Encoded:
         """Return the oldest, which waits no more."""
         broadcast = self._broadcasts.popleft()
-        self._size -= broadcast.size
+        self.size -= broadcast.size
         if self._waiting is not None:
             self._count_down()
         return broadcast
@@ -122,7 +123,7 @@ class Backlog:
 
     def _add(self, broadcast: Encoded) -> None:
         self._broadcasts.append(broadcast)
-        self._size += broadcast.size
+        self.size += broadcast.size
 
     def _count_down(self) -> None:
         assert self._waiting is not None

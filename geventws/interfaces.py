@@ -134,6 +134,7 @@ class IUpgradable(Interface):
 
     socket = Attribute("the connection's socket, in whatever form the server has it")
     head = Attribute("the head of the request as it came, or None where the server kept none")
+    limits = Attribute("what the server takes of one connection: a Limits, or None")
 
     def begin(response: bytes, start_response: object) -> bytes:
         """Send *response*, the 101; return what the server has read past the request.

@@ -8,7 +8,7 @@ closing, so nothing here waits for one peer but the policy "block", and join() f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
@@ -18,9 +18,11 @@ from zope.interface import classImplements
 
 from geventws.backlog import BLOCK, CLOSE
 from geventws.broadcasting import BUFFER_SIZE, Result, slow_peers_of
-from geventws.core.codes import GOING_AWAY
+from geventws.core.codes import GOING_AWAY, State
 from geventws.core.frame import close_payload
 from geventws.core.message import Encoded
+from geventws.counts import Counts
+from geventws.events import DrainBegan, notify
 from geventws.interfaces import IManager
 from geventws.options import seconds
 from geventws.rooms import Rooms
@@ -30,6 +32,7 @@ from geventws.websocket import WebSocket
 SHARE: Final = 0.005  # seconds of work before others run
 STRIDE: Final = 8  # connections between two looks at the clock
 STEP: Final = 0.01  # seconds; shorter pauses of a drain cost more than they spread
+LOOK: Final = 0.02  # seconds between two looks at a connection that a drain waits for
 
 
 class Manager:
@@ -46,6 +49,9 @@ class Manager:
         buffer_size: bytes of payload; a larger message never waits, except by "block".
 
     A peer that takes nothing of what waits for send_timeout is dropped, whatever the policy.
+
+    Attributes:
+        counts: what its connections have done so far, those included that have left; see Counts.
     """
 
     def __init__(self, *, slow_peers: str = CLOSE, buffer_size: int = BUFFER_SIZE) -> None:
@@ -53,7 +59,9 @@ class Manager:
         self._connections: dict[WebSocket, None] = {}  # in the order they came
         self._rooms: Rooms[WebSocket] = Rooms()
         self._remove = self.remove  # the same for all connections
-        self._draining = False
+        self._followers: tuple[Callable[[WebSocket], None], ...] = ()
+        self.counts = Counts()
+        self._closings: list[tuple[int, str]] = []  # what closing() was given, while it is on
         self._empty = Event()
         self._empty.set()
         # fairness
@@ -77,7 +85,7 @@ class Manager:
     def add(self, ws: WebSocket) -> None:
         """Take *ws* in until it is over or removed; one that is over already is not taken in.
 
-        While drain() is at work, *ws* is closed with 1001. A lazy one (see wsgi) is opened.
+        While drain() is at work, *ws* is closed as it says. A lazy one (see wsgi) is opened.
 
         Raises:
             TypeError: *ws* is no WebSocket.
@@ -87,9 +95,12 @@ class Manager:
             return
         self._connections[ws] = None
         self._empty.clear()
+        self.counts.opened += 1
         ws.follow(self._remove)
-        if self._draining:
-            ws.begin_close(GOING_AWAY)
+        for follower in self._followers:
+            follower(ws)
+        if self._closings:
+            ws.begin_close(*self._closings[-1])
 
     def remove(self, ws: WebSocket) -> None:
         """Let *ws* go, if it is here; it leaves every room."""
@@ -99,8 +110,13 @@ class Manager:
         ws.unfollow(self._remove)
         self._rooms.leave_all(ws)
         del self._connections[ws]
+        self.counts.leave(ws)
         if not self._connections:
             self._empty.set()
+
+    def follow(self, follower: Callable[[WebSocket], None]) -> None:
+        """Have *follower* called with each connection that is taken in from now on."""
+        self._followers += (follower,)
 
     def join_room(self, ws: WebSocket, room: str) -> None:
         """Put *ws* into *room*; add() it where it is not here. One that is over joins nothing."""
@@ -152,6 +168,8 @@ class Manager:
         with self._in_turn():
             members = list(self._connections) if room is None else self.members(room)
             self._offer(broadcast, members, spared, result)
+        if result.buffered or result.dropped or result.closed:
+            self.counts.note(result)
         if result.buffered and self._slow_peers.policy == BLOCK:
             self._wait_for(result)
         return result
@@ -226,44 +244,128 @@ class Manager:
                 ws.begin_close(code, reason)
                 self._share()
 
-    def drain(self, timeout: float = 30.0, jitter: float | None = None) -> bool:
-        """Close every connection with 1001 and wait for the end; return whether that came in time.
+    def drain(
+        self,
+        timeout: float = 30.0,
+        jitter: float | None = None,
+        *,
+        code: int = GOING_AWAY,
+        reason: str = "",
+    ) -> bool:
+        """Close every connection and wait for the end; return whether that came in time.
+
+        What is under way comes to its end first: broadcasts that have begun reach everybody, and a
+        connection is closed once it is at rest: all that has come was received, the handler waits
+        for more or has never received anything, the callback has returned, and no message is half
+        sent. What is not at rest after a quarter of *timeout* is closed as soon as the handler has
+        dealt with what it was given, though more has come; after half of it, as it is.
 
         The closes are spread evenly over *jitter* seconds, so that not all clients reconnect at
         once; None is a tenth of *timeout*, at most 1. Connections added meanwhile are closed too.
         Whoever is left when *timeout* is up is dropped. Returns as soon as nobody is left.
+
+        Args:
+            code: the close code, as 1001 (going away) or 1012 (service restart).
+            reason: the close reason.
+
+        Raises:
+            ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
-        over_by = monotonic() + seconds(timeout, or_none="")
+        start = monotonic()
+        over_by = start + seconds(timeout, or_none="")
         spread = min(1.0, timeout / 10) if jitter is None else seconds(jitter, "jitter")
-        self._draining = True
-        try:
-            self._close_one_by_one(min(spread, timeout))
+        with self.closing(code, reason):
+            notify(DrainBegan(self, timeout))
+            with self._in_turn():  # each broadcast that has begun goes before all close frames
+                pass
+            busy = self._close_one_by_one(min(spread, timeout), (code, reason))
+            self._close_at_rest(busy, start, timeout / 2, (code, reason))
             in_time = self.join(max(over_by - monotonic(), 0.0))
-            self._drop_all()
-        finally:
-            self._draining = False
+            self._drop_all(code)
         return in_time
+
+    @contextmanager
+    def closing(self, code: int = GOING_AWAY, reason: str = "") -> Iterator[None]:
+        """Close whoever is added meanwhile, at once and as begin_close() does.
+
+        Raises:
+            ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
+        """
+        close_payload(code, reason)
+        self._closings.append((code, reason))
+        try:
+            yield
+        finally:
+            self._closings.remove((code, reason))
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until every connection is closed; return False when *timeout* is up before that."""
         return bool(self._empty.wait(None if timeout is None else seconds(timeout)))
 
-    def _close_one_by_one(self, spread: float) -> None:
+    def _close_one_by_one(self, spread: float, how: tuple[int, str]) -> list[WebSocket]:
+        """Begin to close who is at rest; return the others."""
         connections = list(self)
+        busy: list[WebSocket] = []
         start = monotonic()
         with self._fairly():
             for number, ws in enumerate(connections):
                 pause = start + spread * number / len(connections) - monotonic()
                 if pause > STEP and self.join(pause):
-                    return
-                ws.begin_close(GOING_AWAY)
+                    return []
+                if _is_at_rest(ws, True):
+                    ws.begin_close(*how)
+                else:
+                    busy.append(ws)
                 self._share()
+        return busy
 
-    def _drop_all(self) -> None:
+    def _close_at_rest(
+        self, busy: list[WebSocket], start: float, patience: float, how: tuple[int, str]
+    ) -> None:
+        """Begin to close each of *busy* once it is at rest, or *patience* seconds from *start*."""
+        while busy:
+            left = start + patience - monotonic()
+            if self.join(max(min(LOOK, left), 0.0)):
+                return
+            busy = self._close_some(busy, left, left > patience / 2, how)
+
+    def _close_some(
+        self, busy: list[WebSocket], left: float, to_the_last: bool, how: tuple[int, str]
+    ) -> list[WebSocket]:
+        """Begin to close those of *busy* that are at rest, or all when no time is *left*."""
+        still = []
+        with self._fairly():
+            for ws in busy:
+                if left <= 0 or _is_at_rest(ws, to_the_last):
+                    ws.begin_close(*how)
+                else:
+                    still.append(ws)
+                self._share()
+        return still
+
+    def _drop_all(self, code: int) -> None:
         with self._fairly():
             for ws in self:
-                ws.drop(GOING_AWAY, "not closed in time")
+                ws.drop(code, "not closed in time")
                 self._share()
+
+
+def _is_at_rest(ws: WebSocket, to_the_last: bool) -> bool:
+    """Return whether nothing is under way on *ws* that a close frame would cut off.
+
+    *to_the_last* says to look for what waits in the kernel too.
+    """
+    protocol = ws._protocol
+    if protocol.state is not State.OPEN:
+        return True
+    if ws._turn_taken or protocol.queued():
+        return False
+    reading = ws._reading and (ws._receiving is not None or ws._opened_told)
+    waits = reading or ws._parked is not None
+    if not waits and protocol.messages_received:  # one is being dealt with
+        return False
+    more = protocol.buffered() or ws._transport.readable()
+    return not more or (waits and not to_the_last)
 
 
 def _is_one(ws: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import ssl as stdlib_ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import time
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import gevent.ssl
 from gevent import pywsgi
 from zope.interface import classImplements
 
-from geventws.acceptor import Acceptor, Arrival, Secured, check_backlog, late, linger, turn_away
+from geventws.acceptor import Acceptor, Arrival, Secured, check_backlog, late, linger
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
 from geventws.core.headers import Headers, has_token
@@ -46,7 +46,7 @@ GEVENT_TLS: Final = frozenset(
 class UpgradeInput(io.BytesIO):
     """The wsgi.input of a request for an upgrade: an empty body, and an IUpgradable."""
 
-    __slots__ = ("_handler", "connection", "error", "head", "socket")
+    __slots__ = ("_handler", "connection", "error", "head", "limits", "socket")
 
     def __init__(self, handler: WebSocketWSGIHandler, head: bytes) -> None:
         super().__init__()
@@ -54,6 +54,7 @@ class UpgradeInput(io.BytesIO):
         self.connection: WebSocket | None = None
         self.error: object = None  # what was wrong with the request
         self.socket = handler.socket
+        self.limits = handler.server.limits
         self._handler: WebSocketWSGIHandler | None = handler
 
     def begin(self, response: bytes, start_response: object) -> bytes:
@@ -88,6 +89,7 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
     rfile: Any
     headers: Any
     environ: Any
+    client_address: Any
     socket: Any
     content_length: Any
     status: Any
@@ -125,9 +127,10 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
             head = self._wait_for_head()
             if head is None:
                 return False
-            self._request = Request(head, self.client_address)
+            self._request = Request(head, self.arrival.address)
             self._take_over(*self._request.line, self._request.headers)
-            self.server.admit(self.arrival)
+            self.server.admit(self.arrival, self._request)
+            self.client_address = self._request.remote_address
         except TimeoutError:
             self._turn_away(late())
         except InvalidHandshake as error:
@@ -142,8 +145,10 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
     def _wait_for_head(self) -> bytes | None:
         arrival = self.arrival
         if arrival.admitted:  # and so this is not the first request: it begins with its first byte
+            arrival.idle = True
             if not self.rfile.wait():
                 return None
+            arrival.idle = False
             arrival.restart(self.server.open_timeout)
         head: bytes | None = self.rfile.next_head(arrival.left())
         return head
@@ -165,13 +170,15 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         self._answered(f"{response.status} -")
         self.time_finish = time()
         self.log_request()
-        turn_away(Transport(self.socket), response, self.arrival)
+        self.server.refuse(Transport(self.socket), response, self.arrival)
 
     # The application
 
     def get_environ(self) -> dict[str, Any]:
         """Return the environ of the request; one for an upgrade has a lazy "wsgi.websocket"."""
         environ: dict[str, Any] = super().get_environ()
+        if self.arrival.secure is not None:  # with a proxy in front it need not be the server's
+            environ["wsgi.url_scheme"] = "https" if self.arrival.secure else "http"
         self._input = None
         if asks_for_websocket(self._request.headers):
             self._input = UpgradeInput(self, self._request.head)
@@ -267,6 +274,8 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
     def _leave(self, body: UpgradeInput) -> None:
         """End a request for an upgrade."""
         body.forget()
+        if body.connection is None:
+            self.server.note_refusal(self.code or 0, self.arrival)
         if body.connection is None and self.close_connection:
             linger(Transport(self.socket), self.arrival)
 
@@ -284,7 +293,8 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
         application: the WSGI application.
         backlog, spawn, log, error_log, handler_class, environ: as for gevent's.
         ssl: a context for TLS, with a certificate loaded.
-        limits: how many connections it takes; see Limits.
+        limits: what it takes; see Limits.
+        trusted_proxies: as for serve(); REMOTE_ADDR and wsgi.url_scheme are the client's too.
         keep_environ: whether connections opened by environ["wsgi.websocket"] keep the environ.
         **arguments: subprotocols, select_subprotocol, origins and headers, see Upgrader, and the
             options, see Options: for environ["wsgi.websocket"]. What gevent's WSGIServer takes for
@@ -312,6 +322,7 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
         *,
         ssl: stdlib_ssl.SSLContext | None = None,
         limits: Limits | None = None,
+        trusted_proxies: Iterable[str] = (),
         keep_environ: bool = False,
         **arguments: Any,
     ) -> None:
@@ -324,7 +335,7 @@ class WSGIServer(Acceptor, pywsgi.WSGIServer):
         self.keep_environ = keep_environ
         if backlog is not None:
             check_backlog(backlog)
-        self._prepare(limits, self.open_timeout)
+        self._prepare(limits, self.open_timeout, trusted_proxies)
         pywsgi.WSGIServer.__init__(
             self,
             listener,

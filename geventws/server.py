@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import logging
 import ssl as stdlib_ssl
+from collections.abc import Iterable
 from typing import Any, Unpack
 
-from geventws.acceptor import BACKLOG, Acceptor, Arrival, Secured, check_backlog, late, turn_away
+from geventws.acceptor import (
+    Acceptor,
+    Arrival,
+    Secured,
+    check_backlog,
+    check_reuse_port,
+    late,
+)
 from geventws.care import caretaker
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Accepted, Request, Response, refusal
 from geventws.core.headers import HeadReader
 from geventws.handling import run_handler
 from geventws.limits import Limits
+from geventws.listening import BACKLOG
+from geventws.metering import measure, transport_of
 from geventws.transport import SOCKET, Transport
 from geventws.upgrader import Handler, UpgradeArguments, Upgrader, is_callback_style
 from geventws.websocket import WebSocket
@@ -39,13 +49,17 @@ class WebSocketServer(Acceptor):
         ssl: stdlib_ssl.SSLContext | None = None,
         limits: Limits | None = None,
         backlog: int = BACKLOG,
+        reuse_port: bool = False,
+        trusted_proxies: Iterable[str] = (),
         **arguments: Unpack[UpgradeArguments],
     ) -> None:
         self._callbacks = is_callback_style(handler)
         self._handler: Any = handler
         self._upgrader = Upgrader(**arguments)
         check_backlog(backlog)
-        self._prepare(limits, self._upgrader.options.open_timeout)
+        check_reuse_port(reuse_port, listener)
+        self._reuse_port = reuse_port
+        self._prepare(limits, self._upgrader.options.open_timeout, trusted_proxies)
         given: dict[str, Any] = {} if ssl is None else {"ssl_context": Secured(ssl)}
         if not hasattr(listener, "accept"):  # or it listens already, with a backlog of its own
             given["backlog"] = backlog
@@ -63,9 +77,9 @@ class WebSocketServer(Acceptor):
         return SOCKET(listener.family, listener.type, listener.proto, file), address
 
     def _serve(self, arrival: Arrival) -> None:
-        transport = Transport(arrival.socket)
-        if arrival.address == transport.peer_address:
-            arrival.address = transport.peer_address  # and there is but one of it
+        transport = transport_of(arrival.socket, self.limits)
+        if arrival.counted == transport.peer_address:
+            arrival.address = arrival.counted = transport.peer_address  # and there is but one of it
         try:
             connection = self._open(arrival, transport)
             # all that the opening needed is gone from here on: the handler may run for days
@@ -83,22 +97,22 @@ class WebSocketServer(Acceptor):
             read = _read_head(arrival, transport)
             if read is None:
                 return None
-            self.admit(arrival)
+            request = Request(read[0], arrival.address)
+            self.admit(arrival, request)
         except TimeoutError:
-            turn_away(transport, late(), arrival)
+            self.refuse(transport, late(), arrival)
         except InvalidHandshake as error:
-            turn_away(transport, refusal(error), arrival)
+            self.refuse(transport, refusal(error), arrival)
         else:
-            return self._answer(read[0], read[1], arrival, transport)
+            return self._answer(request, read[1], arrival, transport)
         return None
 
     def _answer(
-        self, head: bytes, rest: bytes, arrival: Arrival, transport: Transport
+        self, request: Request, rest: bytes, arrival: Arrival, transport: Transport
     ) -> WebSocket | None:
-        request = Request(head, arrival.address)
-        answer = self._upgrader.answer(request, self.ssl_enabled or None)
+        answer = self._upgrader.answer(request, arrival.secure)
         if isinstance(answer, Response):
-            turn_away(transport, answer, arrival, head.startswith(b"HEAD "))
+            self.refuse(transport, answer, arrival, request.head.startswith(b"HEAD "))
             return None
         transport.write([answer.response], arrival.left())
         arrival.waiting = False
@@ -114,6 +128,7 @@ class WebSocketServer(Acceptor):
     ) -> WebSocket:
         make = self._handler if self._callbacks else WebSocket
         connection: WebSocket = self._upgrader.open(make, transport, request, accepted, rest)
+        measure(connection, transport)
         caretaker().watch(connection, transport)
         self.manager.add(connection)
         if self._callbacks:
@@ -140,6 +155,8 @@ def serve(
     ssl: stdlib_ssl.SSLContext | None = None,
     limits: Limits | None = None,
     backlog: int = BACKLOG,
+    reuse_port: bool = False,
+    trusted_proxies: Iterable[str] = (),
     **arguments: Unpack[UpgradeArguments],
 ) -> WebSocketServer:
     """Return a server that has *handler* serve every WebSocket connection to *address*.
@@ -153,12 +170,25 @@ def serve(
         address: (host, port), where port 0 is any free one; "host:port"; ":port" for every
             address of this machine; "unix:/path"; or a listening socket.
         ssl: a context for TLS, with a certificate loaded.
-        limits: how many connections it takes; see Limits.
+        limits: what it takes; see Limits.
         backlog: connections that the kernel holds until they are accepted.
+        reuse_port: whether other processes may listen at the same address with reuse_port too: the
+            kernel spreads connections over them (SO_REUSEPORT).
+        trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto say who
+            the client is; see TrustedProxies.
         **arguments: subprotocols, select_subprotocol, origins, process_request and headers, see
             Upgrader; the others, as max_size or ping_interval, see Options.
 
     Raises:
         TypeError, ValueError: an argument is wrong.
     """
-    return WebSocketServer(address, handler, ssl=ssl, limits=limits, backlog=backlog, **arguments)
+    return WebSocketServer(
+        address,
+        handler,
+        ssl=ssl,
+        limits=limits,
+        backlog=backlog,
+        reuse_port=reuse_port,
+        trusted_proxies=trusted_proxies,
+        **arguments,
+    )

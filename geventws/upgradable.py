@@ -29,6 +29,8 @@ from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Accepted, Request, parse_response
 from geventws.environ import Environ
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
+from geventws.limits import Limits
+from geventws.metering import measure, transport_of
 from geventws.transport import SOCKET, Transport
 from geventws.upgrader import Upgrader
 from geventws.websocket import WebSocket
@@ -66,8 +68,10 @@ def begin_websocket(
         rest = upgradable.begin(accepted.response, start_response)
     except OSError as error:
         raise ConnectionClosed(ABNORMAL_CLOSURE, "", False) from error
-    transport = make_transport(upgradable.socket)
+    limits = upgradable.limits
+    transport = make_transport(upgradable.socket, limits)
     connection = upgrader.open(make, transport, request, accepted, rest)
+    measure(connection, transport)
     registry.queryAdapter(transport, ICaretaker).watch(connection, transport)
     upgradable.opened(connection)
     return connection
@@ -82,6 +86,7 @@ class BufferedRequest:
     """
 
     head: bytes | None = None
+    limits: Limits | None = None
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
@@ -164,6 +169,6 @@ registry.register([IUpgradable], IUpgradable, "", _itself)
 registry.register([_kind(io.BufferedReader)], IUpgradable, "", BufferedRequest)
 # what gevent's server gives where Upgrade has more than "websocket" in it
 registry.register([_kind(pywsgi.Input)], IUpgradable, "", lambda body: BufferedRequest(body.rfile))
-registry.register([_kind(gevent.socket.socket)], ITransport, "", Transport)
-registry.register([_kind(SOCKET)], ITransport, "", Transport)
+registry.register([_kind(gevent.socket.socket)], ITransport, "", transport_of)
+registry.register([_kind(SOCKET)], ITransport, "", transport_of)
 registry.register([_kind(Transport)], ICaretaker, "", lambda _: caretaker())

@@ -546,7 +546,7 @@ def closed_at(client: WebSocket, start: float) -> float:
     [({"timeout": 60, "jitter": 0.5}, 0.5), ({"timeout": 4}, 0.4), ({"timeout": 60}, 1.0)],
     ids=["given", "a-tenth-of-timeout", "one-second"],
 )
-def test_drain_spreads_its_closes(net: Net, options: dict[str, float], spread: float) -> None:
+def test_drain_spreads_its_closes(net: Net, options: dict[str, Any], spread: float) -> None:
     pairs = [net.pair() for _ in range(40)]
     manager = group(server for server, _ in pairs)
     start = monotonic()

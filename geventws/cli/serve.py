@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import ssl
 import sys
 import traceback
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-import gevent
-from gevent.event import Event
-
+from geventws.dashboard import Dashboard, new_token
 from geventws.demo import demo_handler, pages
+from geventws.listening import listen_for
+from geventws.prefork import prefork
 from geventws.server import WebSocketServer
 from geventws.server import serve as serve_websockets
+from geventws.stopping import serve_until_stopped
 from geventws.websocket import EchoWebSocket
 
 DRAIN_TIMEOUT: Final = 10.0  # seconds; what runs us waits about as long before it kills
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STATUSES: Final = """\
-SIGTERM or Ctrl-C tells every client 1001 and waits ten seconds for them; a second one ends it now.
+SIGTERM or Ctrl-C lets what is under way finish, tells every client 1001 and waits for them; a
+second one ends it now. With --workers, SIGHUP replaces them one by one (1012).
 
 exit status:
   0    it served until it was told to stop
@@ -52,7 +54,30 @@ def add_to(commands: Any) -> None:
     add("--port", type=_port, default=9000, help="0 takes a free one [%(default)s]")
     add("--certfile", metavar="FILE", help="for TLS: the certificate and its chain, PEM")
     add("--keyfile", metavar="FILE", help="for TLS: the key, PEM, if it is not in --certfile")
+    add("--workers", metavar="N", type=_workers, help="serve in N processes of their own")
+    add("--reuse-port", action="store_true", help="let other programs share the port")
+    add(
+        "--drain-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=DRAIN_TIMEOUT,
+        help="how long the end may take [%(default)g]",
+    )
+    add("--dashboard", action="store_true", help="live numbers on a page, guarded by a token")
     parser.set_defaults(run=run)
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError("not a number of processes")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < inf:
+            return value
+    raise argparse.ArgumentTypeError("not a number of seconds")
 
 
 def _port(text: str) -> int:
@@ -63,37 +88,79 @@ def _port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, then drain; a second signal ends it at once."""
-    server = _server(options)
+    if options.dashboard and (options.workers or 0) > 1:
+        raise ValueError("--dashboard: it shows one process, and --workers are several")
+    in_time = _serve_together(options) if options.workers else _serve_alone(options)
+    return 0 if in_time else 1
+
+
+def _serve_alone(options: argparse.Namespace) -> bool:
+    dashboard = _dashboard(options) if options.dashboard else None
+    server = _server(
+        options, (options.host, options.port), reuse_port=options.reuse_port, dashboard=dashboard
+    )
     server.start()
-    stopped = Event()
-    handlers = [gevent.signal_handler(number, _stop, stopped) for number in SIGNALS]
-    try:
-        print(f"listening on {_address(server, options)}", flush=True)
-        stopped.wait()
-        server.drain(DRAIN_TIMEOUT)
-    finally:
-        for handler in handlers:
-            handler.cancel()
-    return 0
+    said = f"listening on {_uri(server.address, _scheme(options))}"
+    if dashboard is not None:
+        dashboard.manager = server.manager
+        path = f"{dashboard.prefix}/?token={dashboard.token}"
+        said += f"\ndashboard on {_uri(server.address, _scheme(options))}{path}"
+    return serve_until_stopped(server, options.drain_timeout, listening=partial(_say, said))
 
 
-def _stop(stopped: Event) -> None:
-    if stopped.is_set():
-        sys.exit(1)
-    stopped.set()
+def _serve_together(options: argparse.Namespace) -> bool:
+    workers = options.workers
+    listeners = listen_for(workers, (options.host, options.port), reuse_port=options.reuse_port)
+    uri = _uri(listeners[0].getsockname(), _scheme(options))
+    return prefork(
+        partial(_server, options),
+        listeners,
+        workers,
+        drain_timeout=options.drain_timeout,
+        listening=partial(_say, f"listening on {uri} (workers: {workers})"),
+    )
 
 
-def _address(server: WebSocketServer, options: argparse.Namespace) -> str:
-    scheme = "http" if options.certfile is None else "https"
-    host = f"[{server.server_host}]" if ":" in str(server.server_host) else server.server_host
-    return f"{scheme}://{host}:{server.server_port}"
+def _say(said: str) -> None:
+    print(said, flush=True)
 
 
-def _server(options: argparse.Namespace) -> WebSocketServer:
-    listen = partial(serve_websockets, address=(options.host, options.port), ssl=_context(options))
+def address_of(server: WebSocketServer, scheme: str) -> str:
+    """Return where *server* listens, as a URL."""
+    return _uri(server.address, scheme)
+
+
+def _uri(address: Any, scheme: str) -> str:
+    host, port = address[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _scheme(options: argparse.Namespace) -> str:
+    return "http" if options.certfile is None else "https"
+
+
+def _dashboard(options: argparse.Namespace) -> Dashboard:
+    others = pages if options.chat else None
+    return Dashboard(new_token(), secure=options.certfile is not None, process_request=others)
+
+
+def _server(
+    options: argparse.Namespace,
+    listener: Any,
+    reuse_port: bool = False,
+    dashboard: Dashboard | None = None,
+) -> WebSocketServer:
+    server = partial(
+        serve_websockets, address=listener, ssl=_context(options), reuse_port=reuse_port
+    )
+    process_request = pages if options.chat else None
+    if dashboard is not None:
+        process_request = dashboard.answer
     if options.chat:
-        return listen(demo_handler, process_request=pages)
-    return listen(EchoWebSocket if options.app is None else load(options.app))
+        handler: Any = demo_handler
+    else:
+        handler = EchoWebSocket if options.app is None else load(options.app)
+    return server(handler, process_request=process_request)
 
 
 def _context(options: argparse.Namespace) -> ssl.SSLContext | None:

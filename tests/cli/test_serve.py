@@ -19,13 +19,18 @@ from geventws.cli import main
 from geventws.cli.serve import load
 from geventws.core.errors import ConnectionClosed
 from geventws.websocket import EchoWebSocket
-from tests.cli.programs import ended, server
+from tests.cli.programs import ended, run, server
 from tests.servers import authority, read_head, serving, silent, trusting
 
 APP = """
 def shout(ws):
     for message in ws:
         ws.send(message.upper())
+
+def tell(ws):
+    import os
+    ws.send(str(os.getpid()))
+    ws.receive()
 
 def stay(ws):
     for message in ws:
@@ -54,11 +59,16 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
     """Return a certificate and its key."""
-    certificate = authority().issue_cert("localhost")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    for number, part in enumerate(certificate.cert_chain_pems):
-        part.write_to_path(tmp_path / "cert.pem", append=number > 0)
+    issue(tmp_path)
     return str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+
+def issue(directory: Path, by: str = "ours") -> None:
+    """Write a certificate and its key into *directory*."""
+    certificate = authority(by).issue_cert("localhost")
+    certificate.private_key_pem.write_to_path(directory / "key.pem")
+    for number, part in enumerate(certificate.cert_chain_pems):
+        part.write_to_path(directory / "cert.pem", append=number > 0)
 
 
 def said_by(uri: str, message: str = "hello", **arguments: Any) -> str | bytes:
@@ -135,6 +145,63 @@ def test_server_ends_at_once_when_told_twice(app: Path) -> None:
     assert (done.status, done.err) == (1, b"")
 
 
+# Several processes
+
+
+def test_workers_serve_and_drain_together(app: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(Path(geventws.__file__).parent.parent)}
+    with server("--app", "the_app:tell", "--workers", "2", cwd=app, env=environ) as program:
+        workers: dict[str | bytes, geventws.WebSocket] = {}
+        while len(workers) < 2:
+            ws = geventws.connect(program.uri)
+            workers[ws.receive(timeout=5)] = ws
+        program.terminate()
+        for ws in workers.values():
+            with pytest.raises(ConnectionClosed) as caught:
+                ws.receive(timeout=5)
+            assert (caught.value.code, caught.value.clean) == (1001, True)
+        done = ended(program)
+    assert (done.status, done.err) == (0, b"")
+
+
+def test_workers_take_a_new_certificate_at_a_restart(files: tuple[str, str]) -> None:
+    def connect() -> geventws.WebSocket:
+        return geventws.connect(program.uri.replace("127.0.0.1", "localhost"), ssl=context)
+
+    def connect_again_and_again() -> None:
+        while True:
+            connect().drop()
+
+    context = trusting()
+    with server("--certfile", files[0], "--keyfile", files[1], "--workers", "1") as program:
+        ws = connect()
+        issue(Path(files[0]).parent, by="theirs")
+        program.send_signal(signal.SIGHUP)
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.receive(timeout=5)
+        assert caught.value.code == 1012
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect_again_and_again()
+
+
+def test_servers_share_a_port_when_told() -> None:
+    with server("--reuse-port") as first:
+        port = first.uri.rstrip("/").rpartition(":")[2]
+        arguments = ("--reuse-port", "--port", port, "--workers", "2")
+        with server(*arguments) as second:
+            assert second.uri == first.uri
+            assert said_by(first.uri) == "hello"
+
+
+def test_server_ends_when_its_drain_timeout_is_up(app: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(Path(geventws.__file__).parent.parent)}
+    arguments = ("--app", "the_app:stay", "--drain-timeout", "0.1")
+    with server(*arguments, cwd=app, env=environ) as program:
+        geventws.connect(program.uri)
+        program.terminate()
+        assert ended(program).status == 0
+
+
 # What is no server
 
 
@@ -195,6 +262,29 @@ def test_port_is_a_number(port: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "argument --port: not from 0 to 65535" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        *[(f"--workers={each}", "not a number of processes") for each in ("0", "-1", "two")],
+        *[(f"--drain-timeout={each}", "not a number of seconds") for each in ("-1", "inf", "x")],
+    ],
+)
+def test_number_that_makes_no_sense_is_refused(
+    argument: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", argument])
+    assert caught.value.code == 2
+    assert f"argument {argument.partition('=')[0]}: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("app")
+def test_failure_of_a_worker_is_told_in_a_line() -> None:
+    done = run("serve", "--port", "0", "--workers", "2", "--app", "the_app:nobody")
+    said = b"geventws: --app: module 'the_app' has no attribute 'nobody'\n"
+    assert (done.status, done.out, done.err) == (1, b"", said)
+
+
 def test_only_one_thing_is_served(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--chat", "--echo"])
@@ -211,3 +301,25 @@ def test_help_tells_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
 def test_load_finds_callables() -> None:
     assert load("geventws.websocket:EchoWebSocket") is EchoWebSocket
     assert load("tests.servers:read_head") is read_head
+
+
+def test_serve_shows_its_dashboard_at_the_address_it_prints() -> None:
+    with server("--dashboard", "--chat") as process:
+        said = process.stdout.readline().decode().split()
+        assert said[:2] == ["dashboard", "on"]
+        address, _, token = said[2].rpartition("/dashboard/?token=")
+        host, port = address.removeprefix("http://").split(":")
+        for path, status in {
+            "/dashboard/numbers": b"401",
+            f"/dashboard/?token={token}": b"303",
+            "/chat.css": b"200",
+        }.items():
+            with socket.create_connection((host, int(port))) as visitor:
+                visitor.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                assert visitor.recv(1024).split()[1] == status
+
+
+def test_serve_has_no_dashboard_of_several_workers() -> None:
+    done = run("serve", "--dashboard", "--workers", "2")
+    assert done.status == 1
+    assert b"--dashboard: it shows one process, and --workers are several" in done.err
