@@ -9,6 +9,7 @@ from time import perf_counter, time
 from typing import Any, Final
 
 from geventws.adapters.locust.failures import WebSocketFailure, failure_of
+from geventws.adapters.locust.gauges import gauges_of
 from geventws.adapters.locust.matching import Match, Message
 from geventws.adapters.locust.response import Response, size_of
 from geventws.adapters.locust.tapped import Tapped
@@ -23,11 +24,12 @@ logger = logging.getLogger("geventws")
 class Exchange:
     """The connection, and the reports on what is done with it."""
 
-    __slots__ = ("_event", "_name", "_open", "_user", "connection", "timing", "url")
+    __slots__ = ("_event", "_gauges", "_name", "_open", "_user", "connection", "timing", "url")
 
     def __init__(self, user: Any) -> None:
         self._user = user
         self._event = user.environment.events.request
+        self._gauges = gauges_of(user.environment)
         self._open: Tapped | None = None  # the connection, until its end is reported
         self._name: str | None = None
         self.connection: Tapped | None = None
@@ -156,12 +158,17 @@ class Exchange:
 
     def ended(self, connection: Tapped, closed: ConnectionClosed) -> None:
         """Report the end of *connection*, unless the user has ended it."""
+        self._gauges.ended(connection)
         if self._open is connection:
             self._open = None
             connection.inbox.end()
             if not connection.inbox.has_kept():
                 self._flush()
             self._report_end(None, self._judge(closed))
+
+    def ponged(self, latency: float) -> None:
+        """Count a ping that was answered after *latency* seconds."""
+        self._gauges.ponged(latency)
 
     def _flush(self) -> None:
         """Report what was kept of an ended connection, which then is nobody's any more."""

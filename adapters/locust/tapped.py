@@ -24,18 +24,21 @@ class Tapped(WebSocket):
     Attributes:
         inbox: where its messages go.
         left: whether the user closes it, or was stopped.
-        owner: its ended() is called once with this and ConnectionClosed, after all messages.
+        owner: its ended() is called once with this and ConnectionClosed, after all messages, and
+            its ponged() with the seconds that a ping took.
     """
 
-    __slots__ = ("_take_care", "inbox", "left", "owner")
+    __slots__ = ("_latency", "_take_care", "inbox", "left", "owner")
 
     inbox: Inbox
     left: bool
     owner: Any
+    _latency: float | None
     _take_care: Callable[[], None] | None
 
     def tap(self, transport: Transport) -> None:
         """Have messages taken in while nobody reads."""
+        self._latency = None
         self._take_care, transport.on_neglect = transport.on_neglect, self._neglected
         self.follow(_dropped)
 
@@ -47,6 +50,13 @@ class Tapped(WebSocket):
     def received_message(self, message: str | bytes) -> None:
         """Hand *message* on."""
         self.inbox.hand_on(message)
+
+    def _ponged(self, payload: bytes) -> None:
+        """Tell of the latency, also where the ping was keepalive's; a pong may answer none."""
+        latency, self._latency = self._latency, self.latency
+        if self._latency is not None and self._latency is not latency:  # another measurement
+            self.owner.ponged(self._latency)
+        super()._ponged(payload)
 
     def closed(self, code: int, reason: str) -> None:
         """Tell of the end."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-from geventws.client import NAME_LOOKUP, TCP, TLS, Phases
+from geventws.client import CREDENTIALS, NAME_LOOKUP, PROXY, TCP, TLS, Phases
 from geventws.opening import PHASE
 
-FIELDS: Final = {NAME_LOOKUP: "dns", TCP: "tcp", TLS: "tls", PHASE: "upgrade"}
+FIELDS: Final = {
+    **{NAME_LOOKUP: "dns", TCP: "tcp", PROXY: "tcp", TLS: "tls"},
+    **{CREDENTIALS: "upgrade", PHASE: "upgrade"},
+}
 
 
 class Timing(NamedTuple):
     """The milliseconds of an opening, phase by phase; None for one that was not reached or needed.
 
-    Of several addresses that are tried, *tcp* is until the first one answered.
+    Of several addresses that are tried, *tcp* is until the first one answered; a proxy's part is in
+    it. After a redirect each is the sum over all openings.
     """
 
     dns: float | None = None
@@ -37,7 +41,8 @@ class Stopwatch(Phases):
         """End the phase before and begin *phase*."""
         now = perf_counter()
         if self.now:
-            self._spent[FIELDS[self.now]] = (now - self._since) * 1000
+            field = FIELDS[self.now]
+            self._spent[field] = self._spent.get(field, 0.0) + (now - self._since) * 1000
         self.now, self._since = phase, now
 
     def stop(self) -> Timing:

@@ -84,6 +84,7 @@ class MeasuredWebSocket(Exchange):
         error = None
         try:
             self.connection = open_tapped(self.url, phases, self, inbox, arguments)
+            self._gauges.opened(self.connection)
         except InvalidURI:
             raise
         except (HandshakeError, OSError) as failed:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import ssl
 import sys
 from contextlib import closing
-from math import inf
 from typing import Any, Final
 
 import gevent
 
+from geventws.cli.reaching import add_reaching, reaching, seconds
 from geventws.cli.terminal import Console, console, printable
 from geventws.client import connect
 from geventws.core.errors import ConnectionClosed
-from geventws.options import DEFLATE
-from geventws.uri import parse_uri
+from geventws.credentials import split_credentials
 from geventws.websocket import QUIET, WebSocket
 
 CLOSE_TIMEOUT: Final = 2.0  # seconds; who wants to leave does not wait for long
@@ -44,22 +42,18 @@ def add_to(commands: Any) -> None:
     )
     add = parser.add_argument
     add("uri", help="ws://, wss://, ws+unix:// or wss+unix://")
-    add("--header", action="append", default=[], metavar="NAME:VALUE", help="send it too")
-    add("--subprotocol", action="append", default=[], metavar="NAME", help="offer it")
-    add("--origin", help="the Origin to send")
-    add("--insecure", action="store_true", help="verify neither certificate nor name")
-    add("--no-compression", action="store_true", help="offer no permessage-deflate")
+    add_reaching(parser)
     add("--binary", action="store_true", help="send each line as a binary message")
     add(
         "--ping-interval",
-        type=_seconds,
+        type=seconds,
         default=20.0,
         metavar="SECONDS",
         help="ping that often, 0 for never [%(default)s]",
     )
     add(
         "--linger",
-        type=_seconds,
+        type=seconds,
         default=0.5,
         metavar="SECONDS",
         help="at the end of a pipe, wait until nothing came for so long [%(default)s]",
@@ -68,20 +62,14 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < inf:
-        raise argparse.ArgumentTypeError("not a number of seconds")
-    return seconds
-
-
 def run(options: argparse.Namespace) -> int:
     """Connect, and pass messages both ways until the input or the connection ends."""
     if options.verbose:
         _show_handshake()
     connection = _connect(options)
     with closing(console()) as shown:
-        shown.note(f"connected to {options.uri}{_agreed(connection)}; Ctrl-D closes")
+        place, _ = split_credentials(options.uri)
+        shown.note(f"connected to {place}{_agreed(connection)}; Ctrl-D closes")
         sender = gevent.spawn(_send_lines, connection, shown, options)
         try:
             closed = _show_messages(connection, shown)
@@ -102,31 +90,13 @@ def _show_handshake() -> None:
 
 
 def _connect(options: argparse.Namespace) -> WebSocket:
-    unverified = options.insecure and parse_uri(options.uri).secure
-    return connect(
+    connection: WebSocket = connect(
         options.uri,
-        headers=[_header(text) for text in options.header],
-        subprotocols=options.subprotocol,
-        origin=options.origin,
-        ssl=_unverified() if unverified else None,
-        compression=None if options.no_compression else DEFLATE,
+        **reaching(options, options.uri),
         ping_interval=options.ping_interval or None,
         close_timeout=CLOSE_TIMEOUT,
     )
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise ValueError("--header: not of the form NAME:VALUE")
-    return name.strip(), value.strip()
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    return connection
 
 
 def _agreed(connection: WebSocket) -> str:

@@ -94,7 +94,7 @@ def test_what_could_do_something_to_a_terminal_is_escaped(text: str, shown: str)
 def test_person_types_and_sees_answers_above() -> None:
     with serving(echo) as server:
         uri = f"ws://127.0.0.1:{server.port}/"
-        with person("connect", uri) as someone:
+        with person("connect", uri.replace("//", "//ann:secret@")) as someone:
             someone.see(f"connected to {uri}; Ctrl-D closes".encode())
             someone.see(b"> ")
             someone.type(b"hello\r")
