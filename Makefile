@@ -12,7 +12,7 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
-.PHONY: conformance peers autobahn fuzz bench
+.PHONY: conformance peers autobahn fuzz bench load
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ fuzz: $(STAMP) ## fuzz the core for a minute, or SECONDS=3600, and compare its t
 
 bench: $(STAMP) ## CPU per message beside every peer, an hour or two; QUICK=1 takes three minutes
 	$(BIN)/python -m loadtests.bench $(if $(QUICK),--quick)
+
+load: $(STAMP) ## a distributed Locust run of 20 s against our server: build/load/report.html
+	$(BIN)/python -m loadtests.load echo
 
 build: $(STAMP) ## compile the hot modules in place; after an edit, again
 	@# CFLAGS takes the place of Python's own flags, optimisation included

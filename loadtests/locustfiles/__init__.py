@@ -1,0 +1,1 @@
+"""Ready load tests for Locust: see README.md. Each file also works alone, copied elsewhere."""
