@@ -9,8 +9,10 @@ cdef class Callbacks(Attended):
     cdef public bint _opened_told
     cdef public list _pongs
 
+    cpdef bint read_and_deliver(self) except -1
+    cpdef bint deliver(self) except -1
     cpdef bint _deliver_next(self) except -1
-    cpdef _deliver_pongs(self)
-    cpdef _deliver_to(self, callback, argument)
+    cdef _deliver_pongs(self)
+    cdef _deliver_to(self, callback, argument)
     cpdef _call(self, callback, tuple args)
     cpdef _ponged(self, bytes payload)

@@ -20,19 +20,23 @@ cdef class Connection(Sending):
     cdef public bint _reading
     cdef public double _since
     cdef public list _told
+    cdef public long long _turn
 
     @cython.locals(protocol=Protocol)
     cdef _await(self, bint whole, timeout)
     cpdef _more(self, deadline, bint for_others)
     cpdef _take_in(self, bytes data)
+    cdef _read_now(self)
     cpdef _tell(self)
     @cython.locals(protocol=Protocol)
     cdef _look_after(self)
     cpdef _ponged(self, bytes payload)
-    cpdef _breathe(self)
+    cdef _breathe(self)
+    @cython.locals(now=double, turn="long long")
     cdef bint _is_turn_over(self) except -1
     @cython.locals(protocol=Protocol)
     cdef _write(self)
     cpdef _end(self)
+    cpdef park(self, driver)
 
 cdef _left(deadline)

@@ -53,6 +53,7 @@ class Connection(Sending):
         "_reading",
         "_since",
         "_told",
+        "_turn",
     )
 
     def __init__(self, transport: Any, protocol: Protocol, options: Options, side: Side) -> None:
@@ -60,6 +61,7 @@ class Connection(Sending):
         transport.on_drained = self._drained
         # receiving
         self._since = time.monotonic()  # when others last ran, as far as that is known here
+        self._turn = 0  # the transport's, as it was when that was last asked for
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
         self._told: list[Any] | None = None  # events of those who wait for another one's reading
@@ -247,7 +249,17 @@ class Connection(Sending):
 
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
-        return self._protocol.frames_this_turn >= TURN or time.monotonic() - self._since > _SHARE
+        if self._protocol.frames_this_turn >= TURN:
+            return True
+        now = time.monotonic()
+        if now - self._since <= _SHARE:
+            return False
+        turn = self._transport.turn
+        if turn == self._turn:
+            return True
+        self._turn = turn  # others have run since; who sends now and then need not wait for them
+        self._since = now
+        return False
 
     # Sending
 

@@ -34,6 +34,7 @@ class ITransport(Interface):
     written = Attribute("how many bytes the operating system has taken so far")
     on_drained = Attribute("called when all that was posted has left, None for nobody")
     torn = Attribute("whether a write was broken off after a part of it had left")
+    turn = Attribute("a number that is another one once others have run; 0 where nobody knows")
 
     def read(timeout: float | None) -> bytes:
         """Wait for bytes and return them; b"" is the end of the stream.

@@ -52,6 +52,7 @@ class MemoryTransport:
         self._cut = False
         self.closed = False
         self.torn = False
+        self.turn = 0  # this network does not know
         self.error: OSError | None = None
 
     # Reading

@@ -72,7 +72,7 @@ def options_of(arguments: OptionArguments) -> Options:
     for name in arguments:
         if name not in OptionArguments.__annotations__:
             raise TypeError(f"unexpected option: {name}")
-    return Options(**arguments)
+    return Options(**arguments) if arguments else _DEFAULTS
 
 
 def seconds(given: float, name: str = "timeout", or_none: str = " or None") -> float:
@@ -93,3 +93,6 @@ def _check(name: str, value: Any, whole: bool) -> None:
         raise TypeError(f"{name}: {'an int' if whole else 'a number of seconds'} or None")
     if not 0 < value < inf:
         raise ValueError(f"{name}: must be greater than 0 and finite")
+
+
+_DEFAULTS: Final = Options()  # one for all connections that set nothing

@@ -12,8 +12,8 @@ cdef class Sending:
     cdef public bint _turn_taken
     cdef public bint _unfinished
 
-    cpdef _take_turn(self)
-    cpdef _pass_turn(self)
+    cdef _take_turn(self)
+    cdef _pass_turn(self)
     cpdef _post(self)
     cdef _post_broadcast(self, broadcast)
     cpdef int offer(self, broadcast, slow) except -1

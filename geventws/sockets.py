@@ -106,6 +106,7 @@ class SocketTransport:
         self.closed = False
         self.torn = False
         self.error: OSError | None = None
+        self.turn = 0  # nobody knows which threads have run
 
     # Reading
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import gevent
+import gevent.socket
 from gevent.event import Event
 from gevent.monkey import get_original
 from greenlet import getcurrent
@@ -46,6 +47,16 @@ def breathe() -> None:
         hub.switch()
     finally:
         timer.close()
+
+
+def bare(socket: Any) -> Any:
+    """Return what takes the place of *socket*, which its caller alone has, under a Transport.
+
+    A gevent socket has two watchers and more, where the transport brings its own.
+    """
+    if type(socket) is not gevent.socket.socket:
+        return socket
+    return SOCKET(socket.family, socket.type, socket.proto, socket.detach())
 
 
 _latest: list[Any] = [None]  # the last address that a socket of ours had
@@ -220,6 +231,12 @@ class Transport(Outgoing):
             self._reader.switch(TIMED_OUT)
 
     # Ending, and what is general
+
+    @property
+    def turn(self) -> int:
+        """A number that is another one once others have run: that of the hub's turns."""
+        turns: int = getattr(self._hub.loop, "iteration", 0)  # libuv's loop does not count them
+        return turns
 
     def breathe(self) -> None:
         """Let other greenlets run, those too for whom something has just come."""

@@ -1,11 +1,14 @@
 # C types for workers.py; nothing here may change what that file says.
 
+from geventws.websocket cimport WebSocket
+
 cdef class Parking:
     cdef bint _busy
-    cdef object _connection
+    cdef WebSocket _connection
     cdef object _transport
     cdef Workers _workers
 
+    cpdef work(self)
     cdef _park(self)
 
 cdef class Workers:

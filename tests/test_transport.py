@@ -11,9 +11,9 @@ from gevent.event import Event
 from zope.interface.verify import verifyObject
 
 from geventws.interfaces import IEvent, ITransport
-from geventws.transport import Transport, breathe
+from geventws.transport import Transport, bare, breathe
 from setup import ROOT
-from tests.pairs import BIG, Kind, burn, drop, each_kind, ends, flood, plain_and_tls, tcp
+from tests.pairs import BIG, Kind, burn, drop, each_kind, ends, flood, plain_and_tls, tcp, tls
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
 
@@ -34,6 +34,23 @@ def test_transport_knows_both_addresses() -> None:
     assert one.local_address == other.peer_address
     assert one.peer_address == other.local_address
     drop(one, other)
+
+
+def test_bare_socket_takes_the_place_of_gevents() -> None:
+    client, server = tcp()
+    address = client.getsockname()
+    one, other = Transport(bare(client)), Transport(server)
+    assert client.fileno() == -1
+    assert one.local_address == address
+    one.post([b"abc"])
+    assert other.read(10.0) == b"abc"
+    drop(one, other)
+
+
+def test_tls_socket_stays_what_it_is() -> None:
+    client, server = tls()
+    assert bare(client) is client
+    drop(Transport(client), Transport(server))
 
 
 def test_transport_has_no_peer_address_when_the_peer_went_before_it_looked() -> None:

@@ -22,7 +22,7 @@ from geventws.websocket import EchoWebSocket, WebSocket
 from geventws.workers import workers
 from tests.core.helpers import AGREED, PLAIN, frame_to, raw_frame
 from tests.leaks import census, settle
-from tests.pairs import HOST, QUIET, Pair, contexts, end_of, end_on, pair
+from tests.pairs import HOST, QUIET, Pair, burn, contexts, end_of, end_on, pair
 
 QUIET_PAIRS = 10
 ROUND_TRIPS = 50
@@ -254,4 +254,36 @@ def test_quiet_connections_go_on_beside_a_slow_application() -> None:
         check_quiet_ones(lambda: flooded.stats.messages_received)
         flooded.drop()
         worker.get(timeout=5)
+    settle(before)
+
+
+def turns() -> int:
+    """Return how often the hub has looked at its watchers."""
+    count: int = gevent.get_hub().loop.iteration
+    return count
+
+
+def test_who_sends_now_and_then_does_not_wait_for_others_that_have_just_run() -> None:
+    before = census()
+    ours, theirs = pair()
+    for _ in range(5):
+        gevent.sleep(0.01)
+        turn = turns()
+        ours.send("news")
+        assert turns() == turn
+    ours.drop()
+    theirs.drop()
+    settle(before)
+
+
+def test_who_works_between_two_messages_and_never_waits_lets_others_run() -> None:
+    before = census()
+    ours, theirs = pair()
+    turn = turns()
+    for _ in range(3):
+        burn(0.01)
+        ours.send("news")
+    assert turns() > turn
+    ours.drop()
+    theirs.drop()
     settle(before)

@@ -31,6 +31,7 @@ class ObjectTransport(SocketTransport):
         self.peer_address = _asked(source, "getpeername")
         self.on_drained = None
         self.closed = self.torn = False
+        self.turn = 0
         self.written = 0
         self.error: OSError | None = None
         self._source = source

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from geventws.core.codes import INVALID_DATA, Side
@@ -190,7 +191,7 @@ class Inflater:
         self._wbits = -bits
         self._window = 1 << bits
         self._takeover = takeover
-        self._context = bytearray()
+        self._context: bytearray | None = None  # an idle connection keeps none
         self._zlib: zlib._Decompress | None = None
         self._seen = 0  # bytes of this frame that were inflated
         self._finals = 0  # final blocks among them
@@ -233,7 +234,7 @@ class Inflater:
 
     def _begin(self) -> zlib._Decompress:
         """Return a new zlib object that knows the context."""
-        inflater = self._zlib = zlib.decompressobj(self._wbits, self._context)
+        inflater = self._zlib = zlib.decompressobj(self._wbits, self._context or b"")
         return inflater
 
     def _read(
@@ -244,6 +245,8 @@ class Inflater:
         if len(out) > limit:
             raise MessageTooBig("message inflates to over max_size (RFC 6455 10.4)")
         context, window = self._context, self._window
+        if context is None:
+            context = self._context = bytearray()
         context += out[-window:]
         if len(context) > 2 * window:
             del context[:-window]
@@ -285,7 +288,7 @@ class Inflater:
             raise ProtocolError("DEFLATE data is cut short (RFC 7692 7.2.2)", INVALID_DATA)
         self._zlib = None
         if not self._takeover:
-            self._context = bytearray()
+            self._context = None
 
 
 class Deflater:
@@ -294,10 +297,7 @@ class Deflater:
     __slots__ = ("_takeover", "_zlib", "settings")
 
     def __init__(self, window_bits: int, takeover: bool, level: int, mem_level: int) -> None:
-        # A server may answer 8 bits, which zlib cannot do. With Z_RLE no match reaches further
-        # back than one byte, so it keeps within any window.
-        strategy = zlib.Z_RLE if window_bits == 8 else zlib.Z_DEFAULT_STRATEGY
-        self.settings = (level, zlib.DEFLATED, -max(window_bits, 9), mem_level, strategy)
+        self.settings = _settings(window_bits, level, mem_level)
         self._takeover = takeover
         self._zlib: zlib._Compress | None = None
 
@@ -366,3 +366,12 @@ def _check_bool(name: str, value: object) -> None:
     """Raise unless *value* is a bool."""
     if type(value) is not bool:
         raise TypeError(f"{name} must be a bool")
+
+
+@lru_cache
+def _settings(window_bits: int, level: int, mem_level: int) -> tuple[int, int, int, int, int]:
+    """Return the arguments of zlib.compressobj(): one tuple for all that are set alike."""
+    # A server may answer 8 bits, which zlib cannot do. With Z_RLE no match reaches further back
+    # than one byte, so it keeps within any window.
+    strategy = zlib.Z_RLE if window_bits == 8 else zlib.Z_DEFAULT_STRATEGY
+    return level, zlib.DEFLATED, -max(window_bits, 9), mem_level, strategy
