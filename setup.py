@@ -48,6 +48,7 @@ REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.event>=5.0", "zope.interfac
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
     "cherrypy": ["CherryPy>=18.10"],
+    "gunicorn": ["gunicorn>=23"],
     "locust": ["locust>=2.47"],
     "prometheus": ["prometheus_client>=0.20"],
     "socks": ["python-socks>=3.0"],

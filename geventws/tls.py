@@ -9,8 +9,9 @@ from typing import Any
 import gevent.ssl
 from gevent.monkey import get_original
 
-# gevent's context, which patching puts in ssl, is one of these; theirs is not one of gevent's
-_SSLContext: type[ssl.SSLContext] = get_original("ssl", "SSLContext")
+# gevent's context, which patching puts in ssl, is one of these; theirs is not one of gevent's. A
+# module that has the class itself, and not a tuple of it, gevent warns of when it patches later.
+_CONTEXTS: tuple[type[ssl.SSLContext]] = (get_original("ssl", "SSLContext"),)
 
 
 @cache
@@ -36,8 +37,17 @@ def wrap(socket: Any, context: ssl.SSLContext, *, server_hostname: str | None = 
 
 def check_context(context: object) -> None:
     """Raise TypeError where *context*, an argument named ssl, is no SSLContext."""
-    if context is not None and not isinstance(context, _SSLContext):
+    if context is not None and not isinstance(context, _CONTEXTS):
         raise TypeError(f"ssl: an ssl.SSLContext or None, not {type(context).__name__}")
+
+
+def _is_host(name: str) -> bool:
+    """Return whether TLS would take *name*, which it would only tell once it is connected."""
+    try:
+        encoded = name.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(encoded) and not encoded.startswith(b".") and b"\0" not in encoded
 
 
 def check_server_hostname(name: object, secure: bool) -> None:
@@ -50,7 +60,7 @@ def check_server_hostname(name: object, secure: bool) -> None:
         return
     if not isinstance(name, str):
         raise TypeError(f"server_hostname: a str or None, not {type(name).__name__}")
-    if not name or name.startswith("."):
+    if not _is_host(name):
         raise ValueError("server_hostname: not a host")
     if not secure:
         raise ValueError("server_hostname: only wss has TLS, and this address is not wss")

@@ -28,6 +28,7 @@ from geventws.core.codes import ABNORMAL_CLOSURE, INTERNAL_ERROR
 from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Accepted, Request, parse_response
 from geventws.environ import Environ
+from geventws.extras import load
 from geventws.interfaces import ICaretaker, ITransport, IUpgradable
 from geventws.limits import Limits
 from geventws.metering import measure, transport_of
@@ -42,7 +43,11 @@ registry: Final[Any] = AdapterRegistry()
 
 def upgradable_of(environ: Environ) -> Any:
     """Return the IUpgradable of the request; None on a server that none is known for."""
-    return registry.queryAdapter(environ["wsgi.input"], IUpgradable)
+    upgradable = registry.queryAdapter(environ["wsgi.input"], IUpgradable)
+    if upgradable is None and "gunicorn.socket" in environ:  # its own workers; the door registers
+        load("geventws.adapters.gunicorn", "gunicorn")
+        upgradable = registry.queryAdapter(environ["wsgi.input"], IUpgradable)
+    return upgradable
 
 
 def begin_websocket(

@@ -1,0 +1,1 @@
+"""gevent-websocket under gunicorn."""
