@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from http.cookiejar import CookieJar
 from ssl import SSLContext
 from typing import Any, Final, Unpack
 
 from geventws.asking import REDIRECTS, Asking
 from geventws.awaiting import AsyncWebSocket as AsyncWebSocket
+from geventws.cookies import Jar
 from geventws.core.codes import Side
 from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Request, Response, refusal
@@ -37,7 +37,7 @@ async def connect(
     ssl: SSLContext | None = None,
     redirects: int = REDIRECTS,
     auth: Auth = None,
-    cookies: CookieJar | None = None,
+    cookies: Jar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> AsyncWebSocket:

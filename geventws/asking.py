@@ -6,11 +6,10 @@ Asking.opening -> request    response -> Asking.note -> Accepted | Rejected -> A
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http.cookiejar import CookieJar
 from typing import Final
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import quote, urldefrag, urljoin
 
-from geventws.cookies import check_jar, cookies_for, http_url, keep_cookies
+from geventws.cookies import Jar, check_jar, cookies_for, http_url, keep_cookies
 from geventws.core.errors import InvalidHandshake, InvalidURI, Rejected
 from geventws.core.handshake import HANDSHAKE, Opening, user_subprotocols
 from geventws.core.headers import HeaderItems, Headers, user_headers
@@ -20,6 +19,7 @@ from geventws.uri import URI, parse_uri
 
 REDIRECTS: Final = 5
 _REDIRECTS: Final = {301, 302, 303, 307, 308}  # RFC 9110 15.4
+_ASCII: Final = "".join(map(chr, range(128)))
 _SCHEMES: Final = {"http": "ws", "https": "wss"}
 
 
@@ -40,7 +40,7 @@ class Asking:
         origin: str | None = None,
         redirects: int = REDIRECTS,
         auth: Auth = None,
-        cookies: CookieJar | None = None,
+        cookies: Jar | None = None,
     ) -> None:
         """Take the arguments of connect().
 
@@ -66,7 +66,7 @@ class Asking:
     @property
     def asks_for_credentials(self) -> bool:
         """Whether opening() calls code of the caller, which may take its time."""
-        return callable(self._auth)
+        return callable(self._auth) or self._cookies is not None
 
     def opening(self) -> Opening:
         """Return the opening handshake with the server at *where*, with a key of its own.
@@ -121,15 +121,16 @@ class Asking:
         if self.where.secure and not there.secure:
             raise InvalidHandshake("a redirect to a weaker scheme") from rejected
         same = (self.where.secure, self.where.authority) == (there.secure, there.authority)
+        if same:  # by the same way: a unix socket, or the zone of an address
+            self.where = self.where._replace(target=there.target)
+            return
         if self.where.path is not None:
-            if not same:
-                raise InvalidHandshake("a redirect from a unix socket elsewhere") from rejected
-            there = self.where._replace(target=there.target)
-        elif not same:  # and not again where it leads back, for who knows what came of it
-            self.is_home = False
-            self._auth = None
-            self._headers = Headers()
+            raise InvalidHandshake("a redirect from a unix socket elsewhere") from rejected
         self.where = there
+        # and not again where it leads back, for who knows what came of it
+        self.is_home = False
+        self._auth = None
+        self._headers = Headers()
 
 
 def check_redirects(redirects: object) -> None:
@@ -142,6 +143,7 @@ def check_redirects(redirects: object) -> None:
 
 def _there(here: URI, location: str) -> URI:
     """Return where *location* is, seen from *here*: a reference to http or ws (RFC 9110 10.2.2)."""
+    location = quote(location, safe=_ASCII, encoding="latin-1")  # bytes of UTF-8, for the most part
     target, _ = urldefrag(urljoin(http_url(here), _http(location)))
     scheme, colon, rest = target.partition(":")
     url, _ = split_credentials(f"{_SCHEMES.get(scheme.lower(), scheme)}{colon}{rest}")

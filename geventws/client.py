@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ssl as stdlib_ssl
 from collections.abc import Callable, Sequence
-from http.cookiejar import CookieJar
 from typing import Any, Final, NamedTuple, TypeVar, Unpack, overload
 
 import gevent
@@ -15,6 +14,7 @@ from gevent.socket import AF_INET
 
 from geventws.asking import REDIRECTS, Asking
 from geventws.care import caretaker
+from geventws.cookies import Jar
 from geventws.core.codes import Side
 from geventws.core.errors import Rejected
 from geventws.core.handshake import Opening
@@ -33,7 +33,7 @@ from geventws.proxy import (
 from geventws.relay import needs_relay, relay
 from geventws.socks import pass_socks
 from geventws.tls import check_context, check_server_hostname, default_context, wrap
-from geventws.transport import Transport
+from geventws.transport import Transport, bare
 from geventws.uri import URI
 from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
@@ -44,7 +44,7 @@ W = TypeVar("W", bound=WebSocket)
 CHUNK: Final = 4096  # bytes of a proxy's answer asked for at once
 
 # The phases of an opening, PHASE being the last one.
-CREDENTIALS: Final = "the callable given as auth"
+CREDENTIALS: Final = "what was given as auth or cookies"
 NAME_LOOKUP: Final = "the name lookup"
 TCP: Final = "the TCP handshake"
 PROXY: Final = "the proxy"
@@ -62,7 +62,7 @@ class ClientArguments(OptionArguments, total=False):
     proxy: ProxyArgument
     redirects: int
     auth: Auth
-    cookies: CookieJar | None
+    cookies: Jar | None
     source_address: tuple[str, int] | None
 
 
@@ -82,7 +82,7 @@ def connect(
     proxy: ProxyArgument = True,
     redirects: int = REDIRECTS,
     auth: Auth = None,
-    cookies: CookieJar | None = None,
+    cookies: Jar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> WebSocket:
@@ -105,7 +105,8 @@ def connect(
             another origin go no auth and none of *headers*.
         auth: a pair of user and password, or a callable that returns the value of the Authorization
             header; it is called for each request.
-        cookies: a jar that gives and takes cookies by its own rules; it may be shared.
+        cookies: an http.cookiejar.CookieJar, as requests has one, which gives and takes cookies by
+            its own rules; it may be shared.
         source_address: the local IP address and port to connect from; port 0 takes a free one.
         **options: see Options.
 
@@ -167,7 +168,7 @@ def open_connection(
     proxy: ProxyArgument = True,
     redirects: int = REDIRECTS,
     auth: Auth = None,
-    cookies: CookieJar | None = None,
+    cookies: Jar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> tuple[W, Transport]:
@@ -184,7 +185,7 @@ def open_connection(
     deadline = deadline_of(settings)
     while True:
         opening, socket = _in_time(deadline, phases, lambda: way.reach(asking))
-        transport = Transport(socket)
+        transport = Transport(bare(socket))
         try:
             phases.begin(PHASE)
             accepted, rest = open_client(transport, opening, deadline, asking.note)

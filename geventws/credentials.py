@@ -14,7 +14,8 @@ Auth: TypeAlias = "tuple[str, str] | Callable[[], str] | None"
 
 # of an address up to its host: the scheme, and what stands before the last at sign
 _match_userinfo = re.compile(r"([^/?#]*//)([^/?#]*)@").match
-_match_plain = re.compile(r"[^:@]+(?::[^:@]*)?").fullmatch  # RFC 3986 3.2.1
+_PLAIN = r"(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"  # RFC 3986 3.2.1
+_match_plain = re.compile(rf"{_PLAIN}+(?::{_PLAIN}*)?").fullmatch
 
 
 def basic(user: str, password: str) -> str:
@@ -61,4 +62,12 @@ def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     if not _match_plain(found[2]):
         raise InvalidURI("url: credentials that are not percent-encoded (RFC 3986 3.2.1)")
     user, _, password = found[2].partition(":")
-    return found[1] + url[found.end() :], (unquote(user), unquote(password))
+    try:
+        return found[1] + url[found.end() :], (decoded(user), decoded(password))
+    except UnicodeDecodeError:
+        raise InvalidURI("url: credentials that are not UTF-8 (RFC 3986 2.5)") from None
+
+
+def decoded(text: str) -> str:
+    """Return *text* without its percent-encoding; UnicodeDecodeError where that is not UTF-8."""
+    return unquote(text, errors="strict")

@@ -22,6 +22,7 @@ from geventws.uri import URI
 
 # Of a refusal: enough for an error page that says why, little enough for any client.
 MAX_BODY: Final = 64 * 1024
+MAX_INTERIM: Final = 10  # heads in front of an answer; 103 Early Hints is sent once or twice
 PHASE: Final = "the opening handshake"
 SECRET: Final = {"authorization", "cookie", "proxy-authorization", "set-cookie"}
 
@@ -139,7 +140,12 @@ def _shown(line: str) -> str:
     name = line.partition(":")[0]
     if name.strip().lower() in SECRET:
         return f"{name}: [redacted]"
-    return _escape(lambda found: f"\\x{ord(found[0]):02x}", line)
+    return escaped(line)
+
+
+def escaped(text: str) -> str:
+    """Return *text*, which a peer may have written, as a log's line can hold it."""
+    return _escape(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 # Reading, without I/O
@@ -168,19 +174,30 @@ def read_response(opening: Opening, note: Note = _ignore) -> Reading[tuple[Accep
     """
     log_head(">", opening.request())
     reader = HeadReader()
-    status = 100
-    while status < 200:  # RFC 9110 15.2: other 1xx, as 103 Early Hints, come before the answer
-        head = yield from read_head(reader)
-        status, _, headers = parse_response(head)
-        if status == 101:
-            accepted = opening.check(head)
-            note(headers)
-            return accepted, reader.rest()
+    head, status, headers = yield from read_answer(reader)
+    if status == 101:
+        accepted = opening.check(head)
+        note(headers)
+        return accepted, reader.rest()
     note(headers)
     body = bytearray()
     with suppress(OSError, InvalidHandshake):
         yield from _read_body(body, bytearray(reader.rest()), status, headers)
     raise Rejected(status, headers, bytes(body))
+
+
+def read_answer(reader: HeadReader) -> Reading[tuple[bytes, int, Headers]]:
+    """Return the head, status and headers of the next answer, past what comes in front of it.
+
+    Raises:
+        InvalidHandshake: as for read_head(), or too much comes in front.
+    """
+    for _ in range(MAX_INTERIM + 1):
+        head = yield from read_head(reader)
+        status, _, headers = parse_response(head)
+        if status == 101 or status >= 200:  # RFC 9110 15.2: others of 1xx come before the answer
+            return head, status, headers
+    raise InvalidHandshake(f"more than {MAX_INTERIM} answers of 1xx (RFC 9110 15.2)")
 
 
 def read_head(reader: HeadReader) -> Reading[bytes]:

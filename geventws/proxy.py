@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
+import re
+from ipaddress import ip_address, ip_network
 from typing import Final, Literal, NamedTuple, TypeAlias
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
 from geventws.core.errors import InvalidHandshake, Rejected
-from geventws.core.handshake import parse_response
 from geventws.core.headers import HeadReader, build_head
-from geventws.credentials import basic
-from geventws.opening import Reading, log_head, read_head
-from geventws.uri import URI
+from geventws.credentials import basic, decoded
+from geventws.opening import Reading, log_head, read_answer
+from geventws.uri import URI, split_authority
 
 PORTS: Final = {
     **{"http": 80, "https": 443},
@@ -21,12 +20,9 @@ PORTS: Final = {
 }
 # what of the environment leads there, the first of them that is set; as <name>_proxy
 _NAMES: Final = {True: ("wss", "https", "socks", "all"), False: ("ws", "http", "socks", "all")}
-# Most have none, and getproxies() would look at the whole environment for each connection.
-_VARIABLES: Final = {
-    secure: [each for name in names for each in (f"{name}_proxy", f"{name}_PROXY".upper())]
-    for secure, names in _NAMES.items()
-}
-_SYSTEM: Final = sys.platform in ("darwin", "win32")  # these have settings of their own besides
+_split_list = re.compile(r"[^\s,]+").findall
+# of no_proxy: a host, an address or a network of them, with or without a port
+_match_exception = re.compile(r"(?:\*?\.)?(?:\[([^\]]+)\]|([^:]*))(?::([0-9]{1,5}))?").fullmatch
 _BAD: Final = "proxy: not of the form scheme://[user[:password]@]host[:port]"
 
 ProxyArgument: TypeAlias = "str | Literal[True] | None"
@@ -69,27 +65,27 @@ def parse_proxy(url: str) -> Proxy:
         raise TypeError(f"proxy: a str, True or None, not {type(url).__name__}")
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        port, host = parts.port, parts.hostname
+        userinfo, at, authority = parts.netloc.rpartition("@")
+        name, _, password = map(decoded, userinfo.partition(":"))
+        host, port = split_authority(authority, PORTS.get(parts.scheme, 1))
     except ValueError:
         raise ValueError(_BAD) from None
     if parts.scheme not in PORTS:
         raise ValueError(f"proxy: a scheme other than {', '.join(PORTS)}")
-    if not host or port == 0 or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(_BAD)
-    user = None if parts.username is None else unquote(parts.username)
-    password = unquote(parts.password or "")
-    _check_credentials(parts.scheme, user, password)
-    return Proxy(parts.scheme, host, port or PORTS[parts.scheme], user, password)
+    _check_credentials(parts.scheme, name, password)
+    return Proxy(parts.scheme, host, port, name if at else None, password)
 
 
-def _check_credentials(scheme: str, user: str | None, password: str) -> None:
-    if user is None:
-        return
+def _check_credentials(scheme: str, user: str, password: str) -> None:
     if not scheme.startswith("socks"):
         if ":" in user:
             raise ValueError("proxy: a user with a colon, which basic authentication cannot say")
     elif not (user + password).isascii() or max(len(user), len(password)) > 255:
         raise ValueError("proxy: credentials over 255 characters or not ASCII (RFC 1929)")
+    elif "\0" in user:  # which ends it in SOCKS4, and what follows would be the host
+        raise ValueError("proxy: a user with a NUL")
 
 
 def proxy_for(where: URI, proxy: ProxyArgument) -> Proxy | None:
@@ -112,19 +108,36 @@ def proxy_for(where: URI, proxy: ProxyArgument) -> Proxy | None:
 
 
 def _of_environment(where: URI) -> Proxy | None:
-    if not (_SYSTEM or any(variable in os.environ for variable in _VARIABLES[where.secure])):
+    name = next((name for name in _NAMES[where.secure] if _variable(name)), None)
+    if name is None or any(_leaves_out(each, where) for each in _split_list(_variable("no"))):
         return None
-    proxies = getproxies()
-    name = next((name for name in _NAMES[where.secure] if proxies.get(name)), None)
-    if name is None or proxy_bypass(where.host) or proxy_bypass(_place(where.host, where.port)):
-        return None
-    url = proxies[name]
-    if name == "socks":  # macOS has the system's as one of HTTP here
+    url = _variable(name)
+    if name == "socks":
         url = f"socks5h://{url.rpartition('://')[2]}"
     try:
         return parse_proxy(url)
     except ValueError as error:
         raise ValueError(f"{error}, as {name}_proxy of the environment") from None
+
+
+def _variable(name: str) -> str:
+    small, capital = f"{name}_proxy", f"{name}_proxy".upper()
+    if name == "http" and "REQUEST_METHOD" in os.environ:
+        return os.environ.get(small, "")  # in CGI the other is a header that a client sent
+    return os.environ.get(small, os.environ.get(capital, ""))
+
+
+def _leaves_out(exception: str, where: URI) -> bool:
+    """Return whether *exception*, one of no_proxy, has *where* be reached without a proxy."""
+    found = _match_exception(exception)
+    inner, name, port = found.groups() if found else (None, exception, None)
+    if port is not None and int(port) != where.port:
+        return False
+    name, host = (inner or name).lower().removesuffix("."), where.certified
+    try:
+        return ip_address(host) in ip_network(name, strict=False)
+    except ValueError:
+        return name == "*" or host == name or (bool(name) and host.endswith(f".{name}"))
 
 
 def _place(host: str, port: int) -> str:
@@ -153,14 +166,11 @@ def read_tunnel() -> Reading[None]:
         InvalidHandshake: the answer is malformed, too long, cut short, or more than an answer.
     """
     reader = HeadReader()
-    status = 100
     try:
-        while status < 200:
-            head = yield from read_head(reader)
-            status, _, headers = parse_response(head)
+        _, status, headers = yield from read_answer(reader)
     except InvalidHandshake as error:
         raise type(error)(f"the proxy's answer: {error}") from None
-    if status >= 300:
+    if not 200 <= status < 300:
         raise ProxyRejected(status, headers, b"")
     if reader.rest():  # RFC 9110 9.3.6: a 2xx has no body, and the server waits for us
         raise InvalidHandshake("the proxy's answer: more than a head")

@@ -32,7 +32,7 @@ from geventws.core.codes import (
     UNSUPPORTED_DATA,
 )
 from geventws.core.errors import ConnectionClosed, HandshakeError, Rejected
-from geventws.opening import CutShort
+from geventws.opening import CutShort, escaped
 from geventws.options import seconds
 from geventws.websocket import WebSocket
 
@@ -48,7 +48,7 @@ _HOPELESS: Final = {
 _BUSY: Final = {SERVICE_RESTART: (5.0, 30.0), TRY_AGAIN_LATER: (5.0, 30.0)}
 _PASSING: Final = {408, 425, 429}  # of 4xx: too slow, too early, too many
 
-_match_seconds = re.compile(r"[0-9]{1,9}").fullmatch
+_match_seconds = re.compile(r"[0-9]+").fullmatch
 
 logger = logging.getLogger("geventws")
 
@@ -200,7 +200,7 @@ class Reconnecting:
             high = low + self._first_delay
         delay = self._jitter(low, high)
         self._due = monotonic() + delay
-        logger.info("reconnecting in %.1f s: %s", delay, error)
+        logger.info("reconnecting in %.1f s: %s", delay, escaped(str(error)))
 
 
 class _Connection(WebSocket):
@@ -250,7 +250,7 @@ def _retry_after(error: Exception) -> float | None:
         return float(said)
     try:
         when = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     now = datetime.now(UTC) if when.tzinfo else datetime.now(UTC).replace(tzinfo=None)
     return max(0.0, (when - now).total_seconds())

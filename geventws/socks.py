@@ -30,7 +30,7 @@ def pass_socks(socket: Any, proxy: Proxy, host: str, port: int) -> None:
         forward=_Connected(socket),
     )
     try:
-        speaker.connect(host, port)
+        speaker.connect(host.partition("%")[0], port)  # a zone means nothing to others
     except module.ProxyError as error:
         raise _refusal(error) from None
 

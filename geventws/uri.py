@@ -19,7 +19,8 @@ _unfit = re.compile(r"[\x00-\x20\x7f]").search
 _match_authority = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)(?:%25([0-9A-Za-z.~_-]+))?\]|([^\[\]:%]+))(?::([0-9]{0,5}))?"
 ).fullmatch
-_match_name = re.compile(r"[0-9a-z._-]+").fullmatch  # with the underscore that DNS lets pass
+# with the underscore that DNS lets pass, and as long as RFC 1035 2.3.4 has it, dot included
+_match_name = re.compile(r"[0-9a-z._-]{1,254}").fullmatch
 
 
 class URI(NamedTuple):
@@ -75,16 +76,26 @@ def parse_uri(uri: str) -> URI:
 def _tcp(parts: SplitResult, scheme: str) -> URI:
     if "@" in parts.netloc:
         raise InvalidURI("url: credentials; give them in an Authorization header instead")
-    found = _match_authority(parts.netloc)
+    host, port = split_authority(parts.netloc, PORTS[scheme])
+    target = _target(parts.path or "/", parts.query)
+    return URI(scheme == "wss", host, port, target, None)
+
+
+def split_authority(authority: str, default: int) -> tuple[str, int]:
+    """Return the host of *authority*, a name in ASCII or an IP address, and its port.
+
+    Raises:
+        InvalidURI: there is no valid host, or no such port.
+    """
+    found = _match_authority(authority)
     if found is None:
         raise InvalidURI(_BAD_HOST)
     address, zone, name, digits = found.groups()
-    port = int(digits) if digits else PORTS[scheme]
+    port = int(digits) if digits else default
     if not 0 < port < 65536:
         raise InvalidURI(_BAD_HOST)
     host = _ascii(name) if name else address.lower()
-    target = _target(parts.path or "/", parts.query)
-    return URI(scheme == "wss", f"{host}%{zone}" if zone else host, port, target, None)
+    return f"{host}%{zone}" if zone else host, port
 
 
 def _unix(parts: SplitResult, scheme: str) -> URI:

@@ -127,7 +127,7 @@ def _pump(source: Any, target: Any) -> None:
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-    except OSError:  # one end has gone, and the other one will hear of it
+    except (OSError, ValueError):  # one end has gone, and the other one will hear of it
         return
 
 

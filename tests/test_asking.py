@@ -117,8 +117,19 @@ def test_client_raises_what_its_callable_raises() -> None:
 
 def test_client_gives_its_callable_no_longer_than_the_opening() -> None:
     near, far = socket.socketpair()
-    with near, far, pytest.raises(TimeoutError, match=r"^the callable given as auth took longer"):
+    with near, far, pytest.raises(TimeoutError, match=r"^what was given as auth or"):
         geventws.connect("ws://127.0.0.1:9/", auth=lambda: str(near.recv(1)), open_timeout=0.1)
+
+
+def test_client_gives_its_jar_no_longer_than_the_opening() -> None:
+    near, far = socket.socketpair()
+
+    class Slow(CookieJar):
+        def add_cookie_header(self, request: Any) -> None:
+            near.recv(1)
+
+    with near, far, pytest.raises(TimeoutError, match=r"^what was given as auth or cookies took"):
+        geventws.connect("ws://127.0.0.1:9/", cookies=Slow(), open_timeout=0.1)
 
 
 @pytest.mark.parametrize(
@@ -345,6 +356,20 @@ def test_client_stays_on_its_unix_socket(tmp_path: Path) -> None:
             error = refused(f"ws+unix://{path}:/out")
     assert [head.split(b" ")[1] for head in sender.heads] == [b"/here", b"/there", b"/out"]
     assert str(error) == "a redirect from a unix socket elsewhere"
+
+
+def test_asking_goes_on_within_the_zone_of_an_address() -> None:
+    asking = Asking("ws://[fe80::1%25eth0]:9/a", Options())
+    asking.follow(Rejected(302, Headers([("Location", "http://[fe80::1]:9/b")]), b""))
+    assert (asking.where.host, asking.where.target) == ("fe80::1%eth0", "/b")
+    assert asking.is_home
+
+
+def test_asking_takes_what_is_not_ascii_as_the_bytes_that_came() -> None:
+    asking = Asking("ws://example.org/", Options())
+    location = "/caf\xe9/%41?\xfc".encode().decode("latin-1")  # as heads are read
+    asking.follow(Rejected(302, Headers([("Location", location)]), b""))
+    assert asking.where.target == "/caf%C3%A9/%41?%C3%BC"
 
 
 def test_asking_goes_on_from_where_it_was_sent() -> None:

@@ -95,6 +95,16 @@ def test_client_passes_over_what_comes_before_the_answer() -> None:
         geventws.connect(f"ws://127.0.0.1:{server.port}/").drop()
 
 
+def test_client_passes_over_so_many_answers_and_no_more() -> None:
+    hints = response("HTTP/1.1 103 Early Hints") * 10
+    assert rejection(hints + response("HTTP/1.1 404 Not Found")).status == 404
+    with (
+        serving(saying(hints + response("HTTP/1.1 103 Early Hints"))) as server,
+        pytest.raises(geventws.InvalidHandshake, match=r"^more than 10 answers of 1xx"),
+    ):
+        geventws.connect(f"ws://127.0.0.1:{server.port}/")
+
+
 def test_client_waits_for_the_body_of_a_refusal_no_longer_than_for_the_opening() -> None:
     def stall(sock: Any) -> None:
         read_head(sock)

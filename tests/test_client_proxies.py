@@ -174,6 +174,7 @@ def test_client_follows_no_redirect_of_a_proxy() -> None:
         (b"SSH-2.0\r\n\r\n", "malformed status line"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000, "over 8192 bytes"),
         (OPENED + b"HTTP", "more than a head"),
+        (b"HTTP/1.1 100 \r\n\r\n" * 5000, "more than 10 answers of 1xx"),
     ],
 )
 def test_client_refuses_an_answer_that_is_none(answer: bytes, why: str) -> None:
@@ -263,6 +264,7 @@ def test_client_keeps_the_proxys_and_the_servers_credentials_apart(
     [
         *("ftp://a", "http://", "http://a:0", "http://a:b", "http://a:99999", "http://a/b"),
         *("http://a?b", "http://u%3Av:w@a", "socks5://\xe9:w@a", f"socks5://{'u' * 256}:w@a"),
+        *("socks4a://u%00evil.example%00@a", "http://%ff:w@a", "http://a b", f"http://{'a' * 64}"),
     ],
 )
 def test_client_refuses_what_is_no_proxy(proxy: str) -> None:

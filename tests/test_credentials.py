@@ -47,10 +47,21 @@ def test_credentials_are_split_from_the_address(url: str, plain: str, credential
     assert split_credentials(url) == (plain, credentials)
 
 
-@pytest.mark.parametrize("url", ["ws://@a", "ws://:b@a", "ws://:@a", "ws://a@b@c", "ws://a:b:c@d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ws://@a", "ws://:b@a", "ws://:@a", "ws://a@b@c", "ws://a:b:c@d", "ws://\xe9@a"),
+        *("ws://a:%zz@b", "ws://a%@b", "ws://good.example\\@evil.example", "ws://a\n@b"),
+    ],
+)
 def test_credentials_that_are_not_encoded_are_refused_unsaid(url: str) -> None:
     with pytest.raises(InvalidURI, match=r"^url: credentials that are not percent-encoded"):
         split_credentials(url)
+
+
+def test_credentials_that_are_not_utf_8_are_refused_unsaid() -> None:
+    with pytest.raises(InvalidURI, match=r"^url: credentials that are not UTF-8"):
+        split_credentials("ws://ann:%ff@a")
 
 
 def test_split_credentials_leaves_what_is_no_str_to_others() -> None:

@@ -94,6 +94,13 @@ def test_environment_of_one_scheme_is_not_for_the_other() -> None:
     [
         ("example.org", None),
         (".org", None),
+        ("*.org", None),
+        ("EXAMPLE.org.", None),
+        ("a b", "a"),
+        ("a example.org", None),
+        (".example.org:443", None),
+        ("ample.org", "a"),
+        ("., [], :443, example.org:99999", "a"),
         ("*", None),
         ("example.org:443", None),
         ("example.org:80", "a"),
@@ -103,6 +110,40 @@ def test_environment_of_one_scheme_is_not_for_the_other() -> None:
 )
 def test_environment_names_exceptions(exceptions: str, host: str | None) -> None:
     assert host_for(True, wss_proxy="http://a", no_proxy=exceptions) == host
+
+
+@pytest.mark.parametrize(
+    ("url", "exceptions"),
+    [
+        ("ws://10.1.2.3/", "10.0.0.0/8"),
+        ("ws://10.1.2.3:9/", "10.0.0.0/8:9"),
+        ("ws://10.1.2.3/", "10.1.2.3"),
+        ("ws://[fd00::1]/", "fd00::/8"),
+        ("ws://[fe80::1%25eth0]/", "[fe80::]/10, fe80::1"),
+        ("ws://[0:0::1]/", "::1"),
+    ],
+)
+def test_environment_names_networks(
+    environment: pytest.MonkeyPatch, url: str, exceptions: str
+) -> None:
+    environment.setenv("all_proxy", "http://a")
+    environment.setenv("no_proxy", exceptions)
+    assert proxy_for(parse_uri(url), True) is None
+    assert proxy_for(parse_uri("ws://192.0.2.1:9/"), True)
+    assert proxy_for(parse_uri("ws://[2001:db8::1]/"), True)
+
+
+def test_environment_takes_no_header_for_a_proxy(environment: pytest.MonkeyPatch) -> None:
+    """In CGI the request's Proxy header is HTTP_PROXY."""
+    environment.setenv("REQUEST_METHOD", "GET")
+    assert host_for(False, HTTP_PROXY="http://a") is None
+    assert host_for(False, http_proxy="http://a") == "a"
+    assert host_for(True, HTTPS_PROXY="http://a") == "a"
+
+
+def test_environment_prefers_small_letters() -> None:
+    assert host_for(True, ALL_PROXY="http://a", all_proxy="http://b") == "b"
+    assert host_for(True, ALL_PROXY="http://a", all_proxy="") is None
 
 
 @pytest.mark.parametrize("exceptions", ["::1", "[::1]", "[::1]:9", "a, ::1"])
@@ -175,9 +216,15 @@ def test_tunnel_is_open_after_any_2xx() -> None:
     assert answered(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 \r\n\r\n")
     assert not answered(b"HTTP/1.1 200 OK\r\n")
     assert not answered(b"HTTP/1.1 102 Processing\r\n\r\n")
+    assert answered(b"HTTP/1.1 102 \r\n\r\n" * 10, b"HTTP/1.1 200 \r\n\r\n")
 
 
-@pytest.mark.parametrize("status", [302, 403, 407, 502])
+def test_tunnel_is_not_waited_for_behind_ever_more_heads() -> None:
+    with pytest.raises(InvalidHandshake, match=r"^the proxy's answer: more than 10 answers of 1xx"):
+        answered(b"HTTP/1.1 102 \r\n\r\n" * 11)
+
+
+@pytest.mark.parametrize("status", [101, 302, 403, 407, 502])
 def test_tunnel_is_refused_with_any_other_status(status: int) -> None:
     with pytest.raises(ProxyRejected, match=rf"^the proxy answered {status}") as caught:
         answered(f"HTTP/1.1 {status} \r\nX: y\r\n\r\n".encode())

@@ -255,6 +255,22 @@ def test_reconnect_counts_connections_that_do_not_last() -> None:
     assert dice.asked == [(0.0, 1.0), (0.0, 2.0), (0.0, 4.0)]
 
 
+def test_reconnect_keeps_nothing_of_a_hundred_connections() -> None:
+    with doing(*[closing(1011)] * 100, closing(1000)) as server:
+        connections = again(server)
+        assert greetings(connections) == ["hi"] * 101
+        assert connections.failures == 100
+
+
+def test_reconnect_logs_a_reason_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    def close(sock: Any) -> None:
+        accept(sock).send(8, b"\x03\xf3a\n\x1b[b")
+
+    with doing(close, closing(1000)) as server, caplog.at_level("INFO", "geventws"):
+        greetings(again(server))
+    assert caplog.messages == ["reconnecting in 0.0 s: connection closed: 1011 a\\x0a\\x1b[b"]
+
+
 def test_reconnect_begins_again_after_a_connection_that_lasted() -> None:
     dice = Dice()
     deeds = [refusing(503), refusing(503), closing(1011), refusing(503), closing(1000)]
@@ -276,12 +292,11 @@ def test_reconnect_waits_as_a_busy_server_wants(code: int) -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("7", (7.0, 8.0)),
-        ("0", (0.0, 1.0)),
-        ("9999", (60.0, 61.0)),
-        ("soon", (0.0, 1.0)),
-        ("-1", (0.0, 1.0)),
+        *[("7", (7.0, 8.0)), ("0", (0.0, 1.0)), ("soon", (0.0, 1.0)), ("-1", (0.0, 1.0))],
+        *[(huge, (60.0, 61.0)) for huge in ("9999", "9999999999", "9" * 400)],
         ("Wed, 21 Oct 2015 07:28:00 GMT", (0.0, 1.0)),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", (0.0, 1.0)),
+        ("Wed, 21 Oct 2015 07:28:00 +333333333333333", (0.0, 1.0)),
     ],
 )
 def test_reconnect_honours_retry_after(said: str, expected: tuple[float, float]) -> None:

@@ -12,10 +12,13 @@ import gevent.ssl
 import pytest
 import truststore
 from gevent import socket
+from gevent.event import Event
 
 import geventws
+from geventws.proxy import parse_proxy, tunnel_request
 from geventws.relay import needs_relay, relay
 from geventws.tls import wrap
+from tests.proxying import OPENED, proxying
 from tests.servers import authority, certified, echo, serving, silent, trusting
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
@@ -23,11 +26,13 @@ NAME = "localhost"
 
 
 @contextmanager
-def relayed(serve: Any, context: Any = None) -> Iterator[Any]:
+def relayed(serve: Any, context: Any = None, **more: Any) -> Iterator[Any]:
     """Give a socket that talks to *serve* over TLS."""
-    with serving(serve, context=certified(NAME)) as server, gevent.Timeout(10):
+    with serving(serve, context=certified(NAME)) as server, gevent.Timeout(20):
         below = socket.create_connection(("127.0.0.1", server.port))
-        top = relay(below, context or trusting(), NAME)
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            below.setsockopt(socket.SOL_SOCKET, buffer, 65536)
+        top = relay(below, context or trusting(), NAME, **more)
         with top:
             assert top.getpeername() == ("127.0.0.1", server.port)
             assert top.getsockname()[0] == "127.0.0.1"
@@ -44,10 +49,10 @@ def test_relay_passes_bytes_both_ways(version: ssl.TLSVersion) -> None:
     context = ssl.create_default_context()
     authority().configure_trust(context)
     context.maximum_version = version
-    sent = bytes(range(256)) * 8000
+    sent = bytes(range(256)) * 32768  # more than fits in between: who sends must read meanwhile
     with relayed(send_back, context) as top:
         sending = gevent.spawn(top.sendall, sent)
-        received = b""
+        received = bytearray()
         while len(received) < len(sent):
             received += top.recv(65536)
         sending.get()
@@ -83,6 +88,69 @@ def test_relay_tells_the_peer_when_we_say_no_more() -> None:
         top.shutdown(socket.SHUT_WR)
         assert top.recv(100) == b""
     assert heard == [b"hello", b"the end"]
+
+
+def test_relay_within_tls_passes_on_what_comes_after_we_said_no_more() -> None:
+    def answer(sock: Any) -> None:
+        while sock.recv(100):
+            pass
+        sock.sendall(bytes(300_000))
+
+    context = certified(NAME)
+    with serving(answer, context=context) as server, proxying(context=context) as proxy:
+        tcp = socket.create_connection(("127.0.0.1", proxy.port))
+        below = wrap(tcp, trusting(), server_hostname=NAME)
+        below.sendall(tunnel_request(parse_proxy("a"), "127.0.0.1", server.port))
+        assert below.recv(1000) == OPENED
+        with relay(below, trusting(), NAME) as top, gevent.Timeout(10):
+            top.shutdown(socket.SHUT_WR)
+            received = 0
+            while data := top.recv(65536):
+                received += len(data)
+    assert received == 300_000
+
+
+def test_relay_does_not_wait_for_ever_for_a_peer_that_does_not_read() -> None:
+    done, closed = Event(), Event()
+
+    class Below(socket.socket):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    def ignore(sock: Any) -> None:
+        done.wait()
+
+    with serving(ignore, context=certified(NAME)) as server:
+        below = Below()
+        below.connect(("127.0.0.1", server.port))
+        with relay(below, trusting(), NAME, 0.1) as top:
+            sent = gevent.with_timeout(0.5, top.sendall, bytes(1 << 25), timeout_value="stuck")
+            assert sent == "stuck"
+            assert not closed.is_set()
+        try:
+            assert closed.wait(10)
+        finally:
+            done.set()
+
+
+def test_relay_waits_for_a_slow_peer_while_somebody_is_there() -> None:
+    go_on = Event()
+
+    def hesitate(sock: Any) -> None:
+        go_on.wait()
+        send_back(sock)
+
+    sent = bytes(1 << 23)
+    with relayed(hesitate, linger=0.05) as top:
+        sending = gevent.spawn(top.sendall, sent)
+        sending.join(0.3)
+        assert not sending.ready()
+        go_on.set()
+        received = 0
+        while received < len(sent):
+            received += len(top.recv(65536))
+        sending.get()
 
 
 def test_relay_closes_what_is_below_where_the_handshake_fails() -> None:

@@ -71,11 +71,12 @@ def test_context_may_be_older_than_the_patches() -> None:
 
 def test_server_hostname_is_a_host() -> None:
     check_server_hostname(None, False)
-    check_server_hostname("example.org", True)
+    for name in ("example.org", "b\xfccher.example", "::1", "a_b.example."):
+        check_server_hostname(name, True)
     wrong: Any = b"example.org"
     with pytest.raises(TypeError, match=r"^server_hostname: a str or None, not bytes$"):
         check_server_hostname(wrong, True)
-    for name in ("", ".example.org"):
+    for name in ("", ".example.org", "a\0b", "a" * 64, "\ud800"):
         with pytest.raises(ValueError, match=r"^server_hostname: not a host$"):
             check_server_hostname(name, True)
     with pytest.raises(ValueError, match=r"^server_hostname: only wss has TLS"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from http.cookiejar import CookieJar
 from ssl import SSLContext, create_default_context
 from typing import Any, TypeVar, Unpack, overload
 
@@ -16,6 +15,7 @@ from geventws.adapters.threaded.dial import closing_on_failure, dial, secure
 from geventws.adapters.threaded.runner import Runner
 from geventws.adapters.threaded.websocket import ThreadedWebSocket
 from geventws.asking import REDIRECTS, Asking
+from geventws.cookies import Jar
 from geventws.core.codes import NORMAL_CLOSURE, Side
 from geventws.core.errors import Rejected
 from geventws.core.headers import HeaderItems
@@ -42,7 +42,7 @@ def connect(
     ssl: SSLContext | None = ...,
     redirects: int = ...,
     auth: Auth = ...,
-    cookies: CookieJar | None = ...,
+    cookies: Jar | None = ...,
     source_address: tuple[str, int] | None = ...,
     **options: Unpack[OptionArguments],
 ) -> ThreadedWebSocket: ...
@@ -57,7 +57,7 @@ def connect(
     ssl: SSLContext | None = ...,
     redirects: int = ...,
     auth: Auth = ...,
-    cookies: CookieJar | None = ...,
+    cookies: Jar | None = ...,
     source_address: tuple[str, int] | None = ...,
     **options: Unpack[OptionArguments],
 ) -> W: ...
@@ -71,7 +71,7 @@ def connect(
     ssl: SSLContext | None = None,
     redirects: int = REDIRECTS,
     auth: Auth = None,
-    cookies: CookieJar | None = None,
+    cookies: Jar | None = None,
     source_address: tuple[str, int] | None = None,
     **options: Unpack[OptionArguments],
 ) -> ThreadedWebSocket:
