@@ -25,7 +25,7 @@ def failure_text(error: BaseException) -> str:
         case InvalidHandshake():
             return f"invalid handshake: {error}"
         case ssl.SSLError():
-            return f"TLS failed: {error.reason or type(error).__name__}"
+            return f"TLS failed: {_name(error)}"
         case gaierror():
             return "the name lookup failed"
         case OSError(errno=int()):
@@ -55,4 +55,6 @@ def _loss(closed: ConnectionClosed) -> str:
 
 
 def _name(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):  # whose numbers are not the system's
+        return error.reason or type(error).__name__
     return errorcode.get(error.errno or 0, type(error).__name__)

@@ -87,12 +87,6 @@ HOUSE = [
     "demo",
     "dashboard",
     "sessions",
-    "har",
-    "redaction",
-    "recording",
-    "steps",
-    "replaying",
-    "playback",
     "cli",
     "__main__",
 ]

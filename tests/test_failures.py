@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from errno import ECONNREFUSED, ECONNRESET
 from socket import gaierror
+from typing import Any
 
 import pytest
 
 from geventws.client import connect
 from geventws.core.errors import ConnectionClosed, InvalidHandshake, ProtocolError, Rejected
 from geventws.failures import failure_text
-from tests.servers import certified, serving, silent, trusting
+from tests.rawpeer import PATIENCE
+from tests.servers import accept, certified, serving, silent, trusting
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -63,3 +66,18 @@ def test_text_names_the_class_where_openssl_says_nothing() -> None:
     with pytest.raises(ssl.SSLError) as caught:
         ssl.create_default_context().load_verify_locations(cadata="not a certificate")
     assert failure_text(caught.value) == "TLS failed: SSLError"
+
+
+def test_connection_that_tls_ends_is_lost_for_its_reason() -> None:
+    def garble(sock: Any) -> None:
+        accept(sock)
+        os.write(sock.fileno(), b"\x17\x03\x03\x00\x20" + b"z" * 32)  # no record of this session
+        silent(sock)
+
+    with (
+        serving(garble, context=certified("localhost")) as server,
+        connect(f"wss://localhost:{server.port}/", ssl=trusting()) as ws,
+        pytest.raises(ConnectionClosed) as caught,
+    ):
+        ws.receive(timeout=PATIENCE)
+    assert failure_text(caught.value).startswith("connection lost: DECRYPTION_FAILED")

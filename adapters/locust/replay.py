@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from itertools import count
+from time import monotonic
 from typing import Any, ClassVar, Final
 
 import gevent
@@ -15,13 +16,13 @@ from gevent.event import Event
 from locust import task
 
 from geventws.adapters.locust.matching import Match
-from geventws.adapters.locust.response import Response
+from geventws.adapters.locust.response import Response, size_of
 from geventws.adapters.locust.user import WebSocketUser
 from geventws.adapters.locust.websocket import MeasuredWebSocket
 from geventws.core.codes import NORMAL_CLOSURE
-from geventws.replaying import Player, ReplayFailed, check_values, play, read_sessions
-from geventws.sessions import Session
-from geventws.steps import NOTHING, Message, Step, Takes, fits, steps_of
+from geventws.sessions.files import Session
+from geventws.sessions.player import KEPT, Player, ReplayFailed, check_values, play, read_sessions
+from geventws.sessions.steps import NOTHING, Message, Step, Takes, fits, steps_of
 
 Headers = Iterable[tuple[str, str]]
 
@@ -32,7 +33,8 @@ class ReplayUser(Player, WebSocketUser):
     """A user whose task is to play a recorded session, again and again.
 
     What a step of the recording does is reported as what it is: ask() and hear() as WSX, say() as
-    WSS. A step that fails ends the session; the next one begins with a new connection.
+    WSS. By the clock the answer to say() is reported as WSX too, with the time since the message
+    was due. A step that fails ends the session; the next one begins with a new connection.
 
     Attributes:
         session: the path of a session file, or of a HAR file, of which each user plays one of the
@@ -51,7 +53,7 @@ class ReplayUser(Player, WebSocketUser):
     takes: ClassVar[Takes] = NOTHING
     variables: ClassVar[Mapping[str, str]] = {}
     by_the_clock: ClassVar[bool] = False
-    unread_limit: ClassVar[int] = 10_000  # a session may hear much before it waits for it
+    unread_limit: ClassVar[int] = KEPT
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -59,6 +61,7 @@ class ReplayUser(Player, WebSocketUser):
         self.values = {}
         self._heard = 0
         self._news = Event()
+        self._asked: dict[int, tuple[str, float]] = {}  # the step and when, by number of the answer
 
     def name_step(self, name: str, message: Message) -> str:
         """Return the name of a step in the statistics, one of a few; else it is "step 1" and so on.
@@ -102,6 +105,7 @@ class ReplayUser(Player, WebSocketUser):
         """Connect to *uri*, or to the host where it is a path only."""
         self.ws.leave()
         self._heard = 0
+        self._asked.clear()
         arguments = self.asking(self.ws_options, headers, offered)
         _check(self.ws.connect(str(self.fill(uri)), **arguments), "open")
         self.begin()
@@ -113,8 +117,11 @@ class ReplayUser(Player, WebSocketUser):
         self._have(self.ws.request(self.fill(message), named, _match(takes), timeout), name, takes)
 
     def say(self, message: Message, name: str, answer: int = 0) -> None:
-        """Send *message*."""
-        _check(self.ws.send(self.fill(message), self.name_step(name, message)), name)
+        """Send *message*; the one of number *answer* answers it, where that is not 0."""
+        named, asked_at = self.name_step(name, message), self.asked_at()
+        if answer:
+            self._asked[answer] = named, asked_at
+        _check(self.ws.send(self.fill(message), named), name)
 
     def hear(self, name: str, takes: Takes = NOTHING, after: float = 0.0) -> None:
         """Wait for a message that *takes* fit, or have one that was kept."""
@@ -151,10 +158,23 @@ class ReplayUser(Player, WebSocketUser):
         return 0 if self.by_the_clock else self.unread_limit
 
     def on_message(self, ws: MeasuredWebSocket, message: Message) -> None:
-        """Count *message* for settle(), and take from it what watch() said."""
+        """Count *message* for settle(), take what watch() said, and report what it answers."""
         self._heard += 1
+        if asked := self._asked.pop(self._heard, None):
+            self._report_answer(message, *asked)
         self._news.set()
         self.overhear(message)
+
+    def _report_answer(self, message: Message, name: str, asked_at: float) -> None:
+        self.environment.events.request.fire(
+            request_type="WSX",
+            name=name,
+            response_time=(monotonic() - asked_at) * 1000,
+            response_length=size_of(message),
+            exception=None,
+            context=self.context(),
+            url=self.ws.url,
+        )
 
     def _patience(self, after: float) -> float:
         return self.reply_timeout + after / self.speed

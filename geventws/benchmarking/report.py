@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import floor, log10
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from geventws.version import __version__
 PERCENTILES: Final = {"p50": 50, "p90": 90, "p99": 99, "p99_9": 99.9, "max": 100}
 ROWS: Final = 12  # of the histogram
 BUSY: Final = 0.9  # of one processor
+NONE: Final = "-"
 WIDTH: Final = 40  # columns of its longest bar
 
 _without_credentials = re.compile(r"(?<=://)[^/?]*@").sub
@@ -63,7 +64,7 @@ def _found(bench: Bench, target: Target) -> dict[str, Any]:
         "bytes_received_per_second": tally.received / seconds,
         "latency": _times(tally.latencies),
         "sent_late": None if bench.plan.rate is None else _times(tally.late),
-        "busy": tally.busy,
+        "busy": tally.busy if tally.messages else None,
         "unanswered": tally.unanswered,
         "failures": dict(tally.failures.most_common()),
         "rounds": [{**_throughput(each), **_times(each.latencies)} for each in target.rounds],
@@ -79,9 +80,10 @@ def _throughput(tally: Tally) -> dict[str, float]:
     }
 
 
-def _times(times: Histogram) -> dict[str, float]:
+def _times(times: Histogram) -> dict[str, float | None]:
     percentiles = {name: times.percentile(percent) for name, percent in PERCENTILES.items()}
-    return {"min": times.least if times.count else 0.0, "mean": times.mean(), **percentiles}
+    figures = {"min": times.least, "mean": times.mean(), **percentiles}
+    return {name: each if times.count else None for name, each in figures.items()}
 
 
 def _ratios(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float | None]:
@@ -134,7 +136,7 @@ def _rows(targets: Sequence[dict[str, Any]], ratios: dict[str, float | None] | N
         return line(label, [_rounded(target[name]) for target in targets], name)
 
     def times(label: str, group: str, name: str) -> Line:
-        shown = [time_text(target[group][name]) for target in targets]
+        shown = [_or_none(time_text, target[group][name]) for target in targets]
         return line(f"{label} {name.replace('_', '.')}", shown, name if group == "latency" else "")
 
     heads = ["1", "2", "ratio"] if len(targets) > 1 else ["", ""]
@@ -147,7 +149,11 @@ def _rows(targets: Sequence[dict[str, Any]], ratios: dict[str, float | None] | N
     rows.append(quantity("bytes/s sent", "bytes_sent_per_second"))
     rows.append(quantity("bytes/s received", "bytes_received_per_second"))
     rows += [times("latency", "latency", name) for name in PERCENTILES]
-    rows.append(line("processor used here", [f"{target['busy']:.0%}" for target in targets]))
+    rows.append(
+        line(
+            "processor used here", [_or_none("{:.0%}".format, target["busy"]) for target in targets]
+        )
+    )
     if targets[0]["sent_late"] is not None:
         rows += [times("sent late", "sent_late", name) for name in ("p50", "p99", "max")]
     return rows
@@ -163,7 +169,7 @@ def _table(rows: Sequence[Line]) -> Iterator[str]:
 
 
 def _warnings(targets: Sequence[dict[str, Any]]) -> Iterator[str]:
-    if any(target["busy"] > BUSY for target in targets):
+    if any((target["busy"] or 0.0) > BUSY for target in targets):
         yield "\nnote: this program had no time to spare, so it may be what took the time"
 
 
@@ -185,6 +191,10 @@ def _histogram(rows: Sequence[Sequence[float]], which: str) -> Iterator[str]:
     for low, high, count in rows:
         bar = "#" * (-int(-count * WIDTH // most))  # what there is has a column at least
         yield f"{time_text(low):>8} to {time_text(high):>8} {int(count):>10,}  {bar}".rstrip()
+
+
+def _or_none(shown: Callable[[float], str], value: float | None) -> str:
+    return NONE if value is None else shown(value)
 
 
 def time_text(seconds: float) -> str:

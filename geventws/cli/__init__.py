@@ -55,6 +55,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, Rejected):
         return _refusal(error)
     text = error.strerror if isinstance(error, OSError) else None
+    if text and isinstance(error, OSError) and isinstance(error.filename, str):
+        text = f"{error.filename}: {text}"
     return printable(text or str(error) or type(error).__name__)
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 from ipaddress import ip_address
-from math import inf
 from typing import Any, Final
 
 import gevent
@@ -17,7 +16,8 @@ from geventws.benchmarking.bench import Bench
 from geventws.benchmarking.fleet import Fleet, allow_connections
 from geventws.benchmarking.plan import Message, Plan, messages_of
 from geventws.benchmarking.report import found, text
-from geventws.cli.reaching import add_reaching, reaching, seconds
+from geventws.cli.amounts import many, positive, seconds
+from geventws.cli.reaching import add_reaching, reaching
 from geventws.cli.terminal import printable
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -65,7 +65,7 @@ def add_to(commands: Any) -> None:
 
 def _add_load(parser: Any) -> None:
     add = parser.add_argument
-    add("-c", "--connections", type=_many, default=10, metavar="N", help="how many [%(default)s]")
+    add("-c", "--connections", type=many, default=10, metavar="N", help="how many [%(default)s]")
     add(
         "--source-address",
         type=sources,
@@ -74,12 +74,12 @@ def _add_load(parser: Any) -> None:
         metavar="IP[-IP]",
         help="connect from it, or from each of a range in turn; may be repeated",
     )
-    add("--opening", type=_many, default=64, metavar="N", help="so many at once [%(default)s]")
+    add("--opening", type=many, default=64, metavar="N", help="so many at once [%(default)s]")
     loop = parser.add_mutually_exclusive_group()
     flight = "messages under way on each connection [%(default)s]"
-    loop.add_argument("--in-flight", type=_many, default=1, metavar="N", help=flight)
+    loop.add_argument("--in-flight", type=many, default=1, metavar="N", help=flight)
     rate = "messages a second that are due on all connections together"
-    loop.add_argument("--rate", type=_positive, metavar="N", help=rate)
+    loop.add_argument("--rate", type=positive, metavar="N", help=rate)
     what = parser.add_mutually_exclusive_group()
     size = "the size of a message [%(default)s]"
     what.add_argument("--size", type=_size, default=32, metavar="BYTES", help=size)
@@ -91,33 +91,20 @@ def _add_load(parser: Any) -> None:
 def _add_length(parser: Any) -> None:
     add = parser.add_argument
     duration = f"how long to measure each server [{DURATION:g}, or until --count]"
-    add("--duration", type=_positive, metavar="SECONDS", help=duration)
-    add("--count", type=_many, metavar="N", help="measure so many messages on each server")
+    add("--duration", type=positive, metavar="SECONDS", help=duration)
+    add("--count", type=many, metavar="N", help="measure so many messages on each server")
     warm_up = f"load it before that so long [{WARM_UP:g}, with --count 0]"
     add("--warm-up", type=seconds, metavar="SECONDS", help=warm_up)
     rounds = f"how often to take turns with two servers [{ROUNDS}]"
-    add("--rounds", type=_many, default=ROUNDS, metavar="N", help=rounds)
+    add("--rounds", type=many, default=ROUNDS, metavar="N", help=rounds)
     timeout = "how long an answer may take [%(default)g]"
-    add("--timeout", type=_positive, default=10.0, metavar="SECONDS", help=timeout)
-
-
-def _many(given: str) -> int:
-    if not (given.isascii() and given.isdigit() and int(given) > 0):
-        raise argparse.ArgumentTypeError("not a number from 1 on")
-    return int(given)
+    add("--timeout", type=positive, default=10.0, metavar="SECONDS", help=timeout)
 
 
 def _size(given: str) -> int:
     if not (given.isascii() and given.isdigit()):
         raise argparse.ArgumentTypeError("not a number of bytes")
     return int(given)
-
-
-def _positive(given: str) -> float:
-    number = float(given)
-    if not 0 < number < inf:
-        raise argparse.ArgumentTypeError("not a number greater than 0")
-    return number
 
 
 def sources(given: str) -> list[str]:

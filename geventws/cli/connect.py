@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import gevent
 
-from geventws.cli.reaching import add_reaching, reaching, seconds
+from geventws.cli.amounts import seconds
+from geventws.cli.reaching import add_reaching, reaching
 from geventws.cli.terminal import Console, console, printable
 from geventws.client import connect
 from geventws.core.errors import ConnectionClosed

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from geventws.sessions import Session
-from geventws.steps import Step
+from geventws.sessions.files import Session
+from geventws.sessions.steps import Step
 from geventws.websocket import QUIET
 
 LINE: Final = 100  # columns

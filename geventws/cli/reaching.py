@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ssl
-from math import inf
 from typing import Any
 
 from geventws.options import DEFLATE
@@ -34,14 +33,6 @@ def reaching(options: argparse.Namespace, url: str) -> dict[str, Any]:
         "ssl": _unverified() if unverified else None,
         "compression": None if options.no_compression else DEFLATE,
     }
-
-
-def seconds(text: str) -> float:
-    """Return the seconds that *text* says, for argparse; 0 is allowed."""
-    number = float(text)
-    if not 0 <= number < inf:
-        raise argparse.ArgumentTypeError("not a number of seconds")
-    return number
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from geventws.cli.reaching import add_reaching, reaching
 from geventws.cli.serve import DRAIN_TIMEOUT, address_of
-from geventws.recording import Recorder, Relay
+from geventws.sessions.recording import Recorder, Relay
 from geventws.stopping import serve_until_stopped
 
 HOST: Final = "127.0.0.1"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from geventws.benchmarking.fleet import allow_connections
+from geventws.cli.amounts import many, positive, seconds
 from geventws.cli.locustfile import locustfile
-from geventws.cli.reaching import add_reaching, reaching, seconds
-from geventws.playback import Playback, Results, play_all
-from geventws.replaying import check_values, read_sessions
-from geventws.steps import steps_of
+from geventws.cli.reaching import add_reaching, reaching
+from geventws.sessions.playback import Playback, Results, play_all
+from geventws.sessions.player import check_values, read_sessions
+from geventws.sessions.steps import steps_of
 
 HELP: Final = """\
 Play session files, or the WebSockets of HAR files, as they were recorded: each message of the
@@ -39,7 +41,7 @@ def add_to(commands: Any) -> None:
     add = parser.add_argument
     add("session", nargs="+", help="a session file, or a HAR file whose name ends in .har")
     add("--to", metavar="URL", help="the server, as ws://HOST:PORT [the recorded one]")
-    add("--users", type=_count, metavar="N", help="how many play at once [one for each session]")
+    add("--users", type=many, metavar="N", help="how many play at once [one for each session]")
     ramp = "spread the users' beginnings over so long [%(default)s]"
     add("--ramp", type=seconds, default=0.0, metavar="SECONDS", help=ramp)
     value = "a variable's value; what was redacted in a session needs one"
@@ -48,9 +50,9 @@ def add_to(commands: Any) -> None:
     add("--take", action="append", default=[], type=_pair, metavar="NAME=REGEX", help=take)
     clock = "send at the recorded times, whatever the server says by then"
     add("--by-the-clock", action="store_true", help=clock)
-    add("--speed", type=_speed, default=1.0, metavar="FACTOR", help="so many times as fast")
+    add("--speed", type=positive, default=1.0, metavar="FACTOR", help="so many times as fast")
     timeout = "how long the server may take for a message [%(default)s]"
-    add("--timeout", type=_speed, default=10.0, metavar="SECONDS", help=timeout)
+    add("--timeout", type=positive, default=10.0, metavar="SECONDS", help=timeout)
     add("--locustfile", action="store_true", help="print a locustfile that does this, and end")
     add_reaching(parser)
     parser.set_defaults(run=run)
@@ -61,19 +63,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError("not of the form NAME=...")
     return name, value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError("not a number from 1 on")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    number = seconds(text)
-    if not number:
-        raise argparse.ArgumentTypeError("not a number greater than 0")
-    return number
 
 
 def run(options: argparse.Namespace) -> int:
@@ -88,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     for session in sessions:
         check_values(session, values)
+    users = options.users or len(sessions)
+    allow_connections(users)
     results = Results()
 
     def make(number: int) -> Playback:
@@ -99,6 +90,6 @@ def run(options: argparse.Namespace) -> int:
             timeout=options.timeout,
         )
 
-    play_all(played, make, options.users or len(sessions), options.ramp)
+    play_all(played, make, users, options.ramp)
     print(results.text())
     return int(bool(results.failures))

@@ -6,13 +6,12 @@ import argparse
 import ssl
 import sys
 import traceback
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from math import inf
 from pathlib import Path
 from typing import Any, Final
 
+from geventws.cli.amounts import seconds
 from geventws.dashboard import Dashboard, new_token
 from geventws.demo import demo_handler, pages
 from geventws.listening import listen_for
@@ -59,7 +58,7 @@ def add_to(commands: Any) -> None:
     add(
         "--drain-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=DRAIN_TIMEOUT,
         help="how long the end may take [%(default)g]",
     )
@@ -73,13 +72,6 @@ def _workers(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= (value := float(text)) < inf:
-            return value
-    raise argparse.ArgumentTypeError("not a number of seconds")
-
-
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise argparse.ArgumentTypeError("not from 0 to 65535")
@@ -88,8 +80,8 @@ def _port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, then drain; a second signal ends it at once."""
-    if options.dashboard and (options.workers or 0) > 1:
-        raise ValueError("--dashboard: it shows one process, and --workers are several")
+    if options.dashboard and options.workers:
+        raise ValueError("--dashboard: it shows its own process, and --workers serve in others")
     in_time = _serve_together(options) if options.workers else _serve_alone(options)
     return 0 if in_time else 1
 

@@ -8,35 +8,24 @@ docs/reference/session-files.md has the format.
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from math import isfinite
 from os import PathLike
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, TextIO
 
 from geventws.core.codes import NORMAL_CLOSURE
-from geventws.core.handshake import HANDSHAKE
-from geventws.core.headers import Headers
+from geventws.sessions.openings import Opening
 
 FORMAT: Final = "geventws session"
 VERSION: Final = 1
 MICROSECONDS: Final = 6  # digits
-MAX_SIZE: Final = (
-    64 * 1024 * 1024
-)  # bytes of a message: more than any default, for all is passed on
 
 Sender = Literal["client", "server"]
 CLIENT: Final = "client"
 SERVER: Final = "server"
-
-# What is about one connection alone (RFC 9110 7.6.1); names that begin with a colon are no headers
-# but look like them in HTTP/2 (RFC 9113 8.3).
-HOP: Final = re.compile(
-    rf"{HANDSHAKE.pattern}|host|keep-alive|proxy-.*|te|trailer|accept-encoding|:.*"
-)
 
 
 class Event(NamedTuple):
@@ -55,25 +44,6 @@ class Event(NamedTuple):
     message: str | bytes | None
     code: int | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """What a client asked for, and what was agreed.
-
-    Args:
-        uri: where, with the query; a value that was redacted is the name of a variable in braces.
-        offered: the subprotocols that the client offered.
-        subprotocol: the one agreed on, or None.
-        headers: those of the request that say more than that it is a WebSocket's.
-        redacted: the names of the variables that stand for what was redacted.
-    """
-
-    uri: str
-    offered: tuple[str, ...] = ()
-    subprotocol: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    redacted: tuple[str, ...] = ()
 
 
 class Session(NamedTuple):
@@ -151,28 +121,6 @@ def read_session(path: str | PathLike[str]) -> Session:
     if opening is None:
         raise ValueError(f"{path}, line 1: no header")
     return Session(str(path), opening, events)
-
-
-def worth_replaying(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return those of a request's *headers* that are not about its one connection alone."""
-    return tuple((name, value) for name, value in headers if not HOP.fullmatch(name.lower()))
-
-
-def asking(
-    arguments: Mapping[str, Any], headers: Iterable[tuple[str, str]], offered: Iterable[str]
-) -> dict[str, Any]:
-    """Return the *arguments* for connect() with *headers* and *offered* where they say nothing."""
-    own = list(Headers(arguments.get("headers", ())).items())
-    taken = {name.lower() for name, _ in own}
-    if arguments.get("origin") is not None:
-        taken.add("origin")
-    kept = [(name, value) for name, value in headers if name.lower() not in taken]
-    return {
-        "max_size": MAX_SIZE,
-        **arguments,
-        "headers": [*kept, *own],
-        "subprotocols": arguments.get("subprotocols") or list(dict.fromkeys(offered)),
-    }
 
 
 def decoded(text: str) -> bytes:

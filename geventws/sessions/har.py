@@ -14,16 +14,8 @@ from os import PathLike
 from typing import Any, Final
 
 from geventws.core.codes import BINARY, TEXT
-from geventws.sessions import (
-    CLIENT,
-    SERVER,
-    Event,
-    Opening,
-    Sender,
-    Session,
-    decoded,
-    worth_replaying,
-)
+from geventws.sessions.files import CLIENT, SERVER, Event, Sender, Session, decoded
+from geventws.sessions.openings import Opening, worth_replaying
 
 MESSAGES: Final = "_webSocketMessages"
 SENDERS: Final[dict[str, Sender]] = {"send": CLIENT, "receive": SERVER}

@@ -5,8 +5,8 @@ Steps -> Playback -> connect(), send() -> server -> Ear -> Playback -> Results
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
@@ -19,8 +19,8 @@ from geventws.benchmarking.report import time_text
 from geventws.client import connect
 from geventws.core.errors import ConnectionClosed, HandshakeError
 from geventws.failures import failure_text
-from geventws.replaying import Player, ReplayFailed, play
-from geventws.steps import NOTHING, Message, Step, Takes, fits
+from geventws.sessions.player import KEPT, Player, ReplayFailed, play
+from geventws.sessions.steps import NOTHING, Message, Step, Takes, fits
 from geventws.websocket import WebSocket
 
 PERCENTILES: Final = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
@@ -76,6 +76,7 @@ class Ear:
     Args:
         ws: the connection.
         told: called with each that was heard.
+        keeping: how many are kept; of more the oldest is forgotten.
 
     Attributes:
         count: how many messages came.
@@ -83,9 +84,9 @@ class Ear:
         end: how the connection ended; None while it has not.
     """
 
-    def __init__(self, ws: WebSocket, told: Callable[[Heard], None]) -> None:
+    def __init__(self, ws: WebSocket, told: Callable[[Heard], None], keeping: int = KEPT) -> None:
         self.count = 0
-        self.kept: list[Heard] = []
+        self.kept: deque[Heard] = deque(maxlen=keeping)
         self.end: ConnectionClosed | None = None
         self._ws = ws
         self._told = told
@@ -124,8 +125,9 @@ class Ear:
             while True:
                 message = self._ws.receive()
                 self.count += 1
-                self.kept.append(Heard(self.count, message, monotonic()))
-                self._told(self.kept[-1])
+                heard = Heard(self.count, message, monotonic())
+                self.kept.append(heard)
+                self._told(heard)
                 self._news.set()
         except ConnectionClosed as closed:
             self.end = closed
@@ -157,16 +159,19 @@ class Playback(Player):
         self._results = results
         self._arguments = arguments
         self._timeout = timeout
+        self._keeping = KEPT
         self._asked: dict[int, float] = {}  # when, by the number of the answer
         self._ws: Any = None
         self._ear: Any = None
 
-    def play(self, steps: Iterable[Step]) -> bool:
+    def play(self, steps: Sequence[Step]) -> bool:
         """Play *steps* and return whether that went well; what failed is counted.
 
         Raises:
             TypeError, ValueError: an argument of connect() is wrong.
         """
+        if any(step.verb == "until" for step in steps):  # by the clock, where nobody waits for them
+            self._keeping = 0
         try:
             play(self, steps)
         except ReplayFailed as failed:
@@ -186,7 +191,7 @@ class Playback(Player):
         arguments = self.asking(self._arguments, headers, offered)
         with _blaming("open"):
             self._ws = connect(str(self.fill(uri)), **arguments)
-        self._ear = Ear(self._ws, self._note)
+        self._ear = Ear(self._ws, self._note, self._keeping)
         self.begin()
 
     def ask(self, message: Message, name: str, takes: Takes = NOTHING, after: float = 0.0) -> None:
@@ -199,7 +204,9 @@ class Playback(Player):
 
     def say(self, message: Message, name: str, answer: int = 0) -> None:
         """Send *message*; the one of number *answer* answers it, where that is not 0."""
-        self._asked[answer] = monotonic()
+        asked_at = self.asked_at()
+        if answer:
+            self._asked[answer] = asked_at
         with _blaming(name):
             self._ws.send(self.fill(message))
         self._results.sent += 1

@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import gevent
 
-from geventws.har import read_har
-from geventws.sessions import Session, asking, read_session
-from geventws.steps import NOTHING, VARIABLE, Message, Step, Takes, taken
+from geventws.sessions.files import Session, read_session
+from geventws.sessions.har import read_har
+from geventws.sessions.openings import asking
+from geventws.sessions.steps import NOTHING, VARIABLE, Message, Step, Takes, taken
+
+KEPT: Final = 10_000  # messages that may come before a step waits for them; of more the oldest goes
 
 
 class ReplayFailed(Exception):
@@ -47,6 +50,7 @@ class Player:
     values: dict[str, str]
     speed: float = 1.0
     _opened_at: float = 0.0
+    _due: float | None = None
     _watched: Takes = NOTHING
 
     def begin(self) -> None:
@@ -59,9 +63,15 @@ class Player:
 
     def until(self, at: float) -> None:
         """Pause until the recording was *at* so many seconds; not at all where it is later."""
-        left = self._opened_at + at / self.speed - monotonic()
+        self._due = self._opened_at + at / self.speed
+        left = self._due - monotonic()
         if left > 0:
             gevent.sleep(left)
+
+    def asked_at(self) -> float:
+        """Return when the message that is sent now was due; who is late is not to look fast."""
+        due, self._due = self._due, None
+        return monotonic() if due is None else due
 
     def asking(
         self,

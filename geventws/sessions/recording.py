@@ -9,11 +9,13 @@ client <-> Relay, or recorded() <-> server
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import gevent
 from gevent.local import local
@@ -26,24 +28,19 @@ from geventws.core.errors import ConnectionClosed, HandshakeError, Rejected
 from geventws.core.handshake import Accepted, Request, Response, check_request
 from geventws.core.headers import parse_token_list
 from geventws.handling import run_handler
+from geventws.limits import SPARE_FILES, Limits, most_connections
 from geventws.memory import transports
 from geventws.options import Options
-from geventws.redaction import redacted
 from geventws.server import WebSocketServer, serve
-from geventws.sessions import (
-    CLIENT,
-    MAX_SIZE,
-    SERVER,
-    Opening,
-    Sender,
-    SessionWriter,
-    asking,
-    worth_replaying,
-)
+from geventws.sessions.files import CLIENT, SERVER, Sender, SessionWriter
+from geventws.sessions.openings import MAX_SIZE, Opening, asking, worth_replaying
+from geventws.sessions.redaction import redacted
 from geventws.upgrader import Handler, is_callback_style
 from geventws.uri import parse_uri
 from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
+
+FILES: Final = 3  # of a client of a relay: its socket, the one to the server, and the session's
 
 # What one side hears when the other one is lost: a close frame cannot say 1006 (RFC 6455 7.4.1).
 LOST: Final[dict[Sender, tuple[int, str]]] = {
@@ -82,9 +79,13 @@ class Recorder:
             subprotocol=subprotocol,
             headers=worth_replaying(request.headers.items()),
         )
-        path = self.directory / f"{self._prefix}-{next(self._numbers)}.jsonl"
-        file = open(path, "x", encoding="utf-8", newline="\n", opener=_private)  # noqa: SIM115
-        return SessionWriter(file, opening if self._keep_credentials else redacted(opening))
+        return SessionWriter(self._file(), opening if self._keep_credentials else redacted(opening))
+
+    def _file(self) -> TextIO:
+        while True:
+            path = self.directory / f"{self._prefix}-{next(self._numbers)}.jsonl"
+            with suppress(FileExistsError):  # as of another tap, or of the process that forked us
+                return open(path, "x", encoding="utf-8", newline="\n", opener=_private)
 
 
 def _private(path: str, flags: int) -> int:
@@ -193,6 +194,7 @@ class Relay:
             select_subprotocol=lambda offered: self._here.server.subprotocol,
             origins="*",
             max_size=MAX_SIZE,
+            limits=Limits(max_connections=most_relayed()),
         )
 
     def uri_of(self, request: Request) -> str:
@@ -220,6 +222,14 @@ class Relay:
         request: Any = client.request
         written = self._recorder.begin(self.uri_of(request), request, server.subprotocol)
         pass_both_ways(client, server, written)
+
+
+def most_relayed() -> int:
+    """Return how many clients a relay takes, which opens FILES for each; one more is told 503."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return most_connections()
+    return max(1, min(most_connections(), (files - SPARE_FILES) // FILES))
 
 
 def _refusal(refused: Rejected) -> Response:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from geventws.core.codes import GOING_AWAY, NO_STATUS_RECEIVED, NORMAL_CLOSURE, sendable
-from geventws.sessions import CLIENT, Event, Opening, Session
+from geventws.sessions.files import CLIENT, Event, Session
+from geventws.sessions.openings import moved
 
 Message = str | bytes
 Takes = Mapping[str, str]
@@ -22,7 +21,6 @@ Takes = Mapping[str, str]
 NOTHING: Final[Takes] = {}
 SHORT: Final = 0.001  # seconds; a pause below that is none
 LONG: Final = 1.0  # seconds; who waited longer has to be as patient again
-ORIGINS: Final = {"ws": "http", "wss": "https"}
 
 VARIABLE: Final = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
@@ -191,24 +189,3 @@ def taken(message: Message, takes: Takes) -> dict[str, str]:
 def fits(message: Message, takes: Takes) -> bool:
     """Return whether all of *takes* find something in *message*."""
     return len(taken(message, takes)) == len(takes)
-
-
-def moved(opening: Opening, to: str) -> Opening:
-    """Return *opening* at the server *to*; an Origin that was the server's own stays its own.
-
-    Raises:
-        ValueError: *to* is no such address, or the session is one of a unix socket.
-    """
-    old, new = urlsplit(opening.uri), urlsplit(to)
-    if old.scheme.endswith("+unix") or not (new.netloc and new.scheme in ORIGINS):
-        raise ValueError("to: not of the form ws://host:port, or the session's is a unix socket")
-    own = f"{ORIGINS.get(old.scheme, '')}://{old.netloc}"
-    there = f"{ORIGINS[new.scheme]}://{new.netloc}"
-    return replace(
-        opening,
-        uri=old._replace(scheme=new.scheme, netloc=new.netloc).geturl(),
-        headers=tuple(
-            (name, there if name.lower() == "origin" and value == own else value)
-            for name, value in opening.headers
-        ),
-    )

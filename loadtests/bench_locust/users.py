@@ -5,6 +5,7 @@ A task is one round trip of 64 bytes, reported as one request. An idle user is c
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from time import perf_counter
 from typing import Any, Final
 
@@ -53,9 +54,9 @@ class Reporting(User):
 
     abstract = True
 
+    @abstractmethod
     def round_trip(self) -> None:
         """Send TEXT and wait until it is back."""
-        raise NotImplementedError
 
     @task
     def echo(self) -> None:

@@ -109,6 +109,16 @@ def test_there_is_no_ratio_to_nothing() -> None:
     assert set(ratios.values()) == {None}
 
 
+def test_nothing_that_came_back_has_no_times() -> None:
+    bench = bench_of(tally_of(**{"closed with 1011": 2}))
+    bench.targets[0].tally.processor = bench.targets[0].tally.ran = 1e-6
+    (target,) = found(bench)["targets"]
+    assert set(target["latency"].values()) == {target["busy"]} == {None}
+    shown = text(bench)
+    assert "no time to spare" not in shown
+    assert (table(shown)["latency p50"], table(shown)["processor used here"]) == (["-"], ["-"])
+
+
 def test_text_shows_one_target() -> None:
     shown = text(bench_of(tally_of(0.1, 0.2, 0.4, 0.8)))
     title = "ws://a/\n8 connections, 1 in flight on each, 64 bytes of text\n\n"

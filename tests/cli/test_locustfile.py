@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from geventws.cli.locustfile import locustfile
-from geventws.sessions import CLIENT, SERVER, Event, Opening, Session
-from geventws.steps import steps_of
+from geventws.sessions.files import CLIENT, SERVER, Event, Session
+from geventws.sessions.openings import Opening
+from geventws.sessions.steps import steps_of
 
 FIRST = '''\
 """What was recorded, as a load test: locust -f this file."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geventws.cli.reaching import add_reaching, reaching, seconds
+from geventws.cli.reaching import add_reaching, reaching
 from geventws.options import DEFLATE
 
 
@@ -51,14 +51,3 @@ def test_insecure_means_nothing_without_tls() -> None:
 def test_header_has_a_colon() -> None:
     with pytest.raises(ValueError, match="--header: not of the form NAME:VALUE"):
         keywords("--header=a")
-
-
-@pytest.mark.parametrize(("given", "expected"), [("0", 0.0), ("1.5", 1.5)])
-def test_seconds_are_a_number(given: str, expected: float) -> None:
-    assert seconds(given) == expected
-
-
-@pytest.mark.parametrize("given", ["-1", "nan", "inf"])
-def test_seconds_are_finite_and_not_negative(given: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="not a number of seconds"):
-        seconds(given)

@@ -18,7 +18,7 @@ import geventws
 from geventws.cli import main
 from geventws.cli.record import address
 from geventws.core.errors import ConnectionClosed
-from geventws.sessions import Session, read_session
+from geventws.sessions.files import Session, read_session
 from tests.chromium import chromium
 from tests.cli.programs import IN_TIME, Done, ended, run, running, server
 from tests.servers import certified
@@ -134,7 +134,7 @@ def visit(chat: str, relay: str, profile: Path) -> None:
     [
         (["http://a"], "url: a scheme other than ws"),
         (["ws://a", "--header", "x"], "--header: not of the form NAME:VALUE"),
-        (["ws://a", "--into", __file__], "File exists"),
+        (["ws://a", "--into", __file__], f"{__file__}: File exists"),
     ],
 )
 def test_failure_is_told_in_a_line(

@@ -12,7 +12,8 @@ import pytest
 
 import geventws
 from geventws.cli import main
-from geventws.sessions import CLIENT, SERVER, Opening, SessionWriter
+from geventws.sessions.files import CLIENT, SERVER, SessionWriter
+from geventws.sessions.openings import Opening
 from tests.cli.programs import run
 from tests.servers import refusing_port
 from tests.serving import LOCAL, running
@@ -170,7 +171,16 @@ def test_file_that_is_no_session_is_told(
     assert main(["replay", str(tmp_path / "a")]) == 1
     assert capsys.readouterr().err.endswith("a, line 1: not JSON\n")
     assert main(["replay", str(tmp_path / "b")]) == 1
-    assert capsys.readouterr().err == "geventws: No such file or directory\n"
+    assert capsys.readouterr().err == f"geventws: {tmp_path}/b: No such file or directory\n"
+
+
+def test_more_users_than_the_system_has_files_for_are_told(
+    shop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recorded(tmp_path / "a.jsonl", f"{shop.uri}/")
+    assert main(["replay", path, "--users", "1000000000"]) == 1
+    assert "1000000000 connections need 1000000064 open files" in capsys.readouterr().err
+    assert shop.requests == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +188,7 @@ def test_file_that_is_no_session_is_told(
     [
         (["--users", "0"], "--users: not a number from 1 on"),
         (["--speed", "0"], "--speed: not a number greater than 0"),
-        (["--timeout", "-1"], "--timeout: not a number of seconds"),
+        (["--timeout", "-1"], "--timeout: not a number greater than 0"),
         (["--set", "x"], "--set: not of the form NAME=..."),
         (["--take", "=x"], "--take: not of the form NAME=..."),
     ],

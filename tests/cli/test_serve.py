@@ -319,7 +319,8 @@ def test_serve_shows_its_dashboard_at_the_address_it_prints() -> None:
                 assert visitor.recv(1024).split()[1] == status
 
 
-def test_serve_has_no_dashboard_of_several_workers() -> None:
-    done = run("serve", "--dashboard", "--workers", "2")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_has_no_dashboard_of_workers(workers: str) -> None:
+    done = run("serve", "--dashboard", "--workers", workers)
     assert done.status == 1
-    assert b"--dashboard: it shows one process, and --workers are several" in done.err
+    assert b"--dashboard: it shows its own process, and --workers serve in others" in done.err

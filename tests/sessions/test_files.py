@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from geventws.sessions import (
-    CLIENT,
-    SERVER,
-    Event,
-    Opening,
-    SessionWriter,
-    asking,
-    read_session,
-    worth_replaying,
-)
+from geventws.sessions.files import CLIENT, SERVER, Event, SessionWriter, read_session
+from geventws.sessions.openings import Opening
 
 HEADER = '{"format": "geventws session", "version": 1, "uri": "ws://a/"}'
 OPENING = Opening(
@@ -161,27 +153,3 @@ def test_file_is_json_lines(tmp_path: Path) -> None:
     header, message = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert header["format"] == "geventws session"
     assert (message["from"], message["data"]) == ("server", "aGk=")
-
-
-def test_headers_of_one_connection_are_not_worth_replaying() -> None:
-    given = [
-        *[("Host", "a"), ("Connection", "Upgrade"), ("upgrade", "websocket"), ("TE", "a")],
-        *[("Sec-WebSocket-Key", "a"), ("Sec-WebSocket-Protocol", "a"), (":method", "CONNECT")],
-        *[("Cookie", "a=b"), ("Origin", "http://a"), ("Keep-Alive", "1")],
-        *[("Proxy-Authorization", "a"), ("X-Upgrade", "a")],
-    ]
-    kept = ("Cookie", "a=b"), ("Origin", "http://a"), ("X-Upgrade", "a")
-    assert worth_replaying(given) == kept
-
-
-def test_arguments_go_before_what_was_asked_for() -> None:
-    arguments = {"headers": {"cookie": "mine"}, "origin": "http://b", "max_size": 5}
-    theirs = [("Cookie", "a"), ("Origin", "http://a"), ("X-Other", "1"), ("X-Other", "2")]
-    assert asking(arguments, theirs, ["a", "b", "a"]) == {
-        "headers": [("X-Other", "1"), ("X-Other", "2"), ("cookie", "mine")],
-        "origin": "http://b",
-        "max_size": 5,
-        "subprotocols": ["a", "b"],
-    }
-    assert asking({"subprotocols": ["c"]}, theirs, ["a"])["subprotocols"] == ["c"]
-    assert asking({}, theirs, [])["headers"] == theirs

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from geventws.har import read_har
-from geventws.sessions import CLIENT, SERVER, Event, Opening
+from geventws.sessions.files import CLIENT, SERVER, Event
+from geventws.sessions.har import read_har
+from geventws.sessions.openings import Opening
 
 START = 1795378557.0  # 2026-11-22T20:15:57Z
 

@@ -13,10 +13,12 @@ from gevent.event import Event as Signal
 
 from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Response
-from geventws.playback import Playback, Results, play_all
 from geventws.server import serve
-from geventws.sessions import CLIENT, SERVER, Event, Opening, Session
-from geventws.steps import Step, steps_of
+from geventws.sessions.files import CLIENT, SERVER, Event, Session
+from geventws.sessions.openings import Opening
+from geventws.sessions.playback import Ear, Heard, Playback, Results, play_all
+from geventws.sessions.steps import Step, steps_of
+from geventws.testing import pair
 from geventws.websocket import WebSocket
 from tests.rawpeer import PATIENCE
 from tests.servers import accept, refusing_port, serving, silent
@@ -141,6 +143,31 @@ def test_client_by_the_clock_sends_at_its_times() -> None:
     assert monotonic() - start >= 0.08
     assert playback.values == {"id": "5"}
     assert (results.sent, results.received, results.answers.count) == (2, 2, 1)
+
+
+@pytest.mark.parametrize(("keeping", "kept"), [(2, ["3", "4"]), (0, [])])
+def test_no_more_is_kept_than_allowed(keeping: int, kept: list[str]) -> None:
+    told: list[Heard] = []
+    near, far = pair()
+    ear = Ear(near, told.append, keeping)
+    for number in range(5):
+        far.send(str(number))
+    far.close()
+    ear.join()
+    assert [each.message for each in ear.kept] == kept
+    assert ear.count == len(told) == 5
+
+
+@pytest.mark.parametrize(("by_the_clock", "kept"), [(True, 0), (False, 3)])
+def test_client_by_the_clock_keeps_nothing(by_the_clock: bool, kept: int) -> None:
+    events = [Event(0.0, CLIENT, "a"), Event(0.01, CLIENT, "b"), Event(0.01, CLIENT, "c")]
+    with served(echo) as uri:
+        session = Session("a", Opening(uri=uri), events)
+        playback = Playback(Results(), {}, {}, timeout=PATIENCE)
+        steps = steps_of(session, by_the_clock=by_the_clock)
+        *others, end = steps
+        assert playback.play([*others, Step("settle", (3,)), end])
+    assert len(playback._ear.kept) == kept
 
 
 def test_server_may_close_as_it_did() -> None:

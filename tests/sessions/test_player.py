@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from geventws.replaying import Player, check_values, filled, play, read_sessions
-from geventws.sessions import CLIENT, Event, Opening, Session, SessionWriter
-from geventws.steps import Step
+from geventws.sessions.files import CLIENT, Event, Session, SessionWriter
+from geventws.sessions.openings import Opening
+from geventws.sessions.player import Player, check_values, filled, play, read_sessions
+from geventws.sessions.steps import Step
 
 
 class Diary(Player):
@@ -65,6 +66,8 @@ def test_player_takes_its_time() -> None:
     diary.until(1.0)
     assert monotonic() - start >= 0.1
     diary.until(0.5)  # has passed
+    late = diary.asked_at()
+    assert diary.asked_at() - late > 0.4 / diary.speed
 
 
 def test_sessions_are_read_from_both_kinds_of_files(tmp_path: Path) -> None:

@@ -12,17 +12,18 @@ import pytest
 from gevent.event import Event as Signal
 
 from geventws.client import connect
-from geventws.core.errors import ConnectionClosed, Rejected
+from geventws.core.errors import Rejected
 from geventws.core.handshake import Response
 from geventws.manager import Manager
-from geventws.recording import Recorder, Relay, pass_both_ways, recorded
 from geventws.server import serve
-from geventws.sessions import Opening, SessionWriter, read_session
+from geventws.sessions.files import SessionWriter, read_session
+from geventws.sessions.openings import Opening
+from geventws.sessions.recording import Recorder, Relay, pass_both_ways, recorded
 from geventws.testing import pair
 from geventws.websocket import EchoWebSocket, WebSocket
 from tests.rawpeer import PATIENCE, RawPeer, frame
 from tests.relays import end_of, relayed, relaying, said, tapped
-from tests.servers import accept, refusing_port, serving
+from tests.servers import accept, serving
 from tests.serving import LOCAL, echo, in_time, running, wait_for
 
 
@@ -54,6 +55,21 @@ def test_messages_pass_and_are_written_down(
     assert said(session) == [*both, ("client", 1000)]
 
 
+def test_two_taps_share_a_directory(tmp_path: Path) -> None:
+    taps = {f"/{name}": recorded(echo, tmp_path) for name in "ab"}
+
+    def handler(ws: Any) -> None:
+        taps[ws.request.target](ws)
+
+    with running(serve(handler, LOCAL)) as server:
+        for path in taps:
+            with connect(f"ws://127.0.0.1:{server.address[1]}{path}") as ws:
+                ws.send(path)
+                assert ws.receive(timeout=PATIENCE) == path
+    sessions = [read_session(path) for path in tmp_path.iterdir()]
+    assert {session.opening.uri[-2:] for session in sessions} == set(taps)
+
+
 @BOTH
 def test_many_connections_have_a_file_each_that_others_cannot_read(
     recording: Recording, tmp_path: Path
@@ -81,15 +97,21 @@ def test_end_by_the_server_is_passed_on(
     assert [each[1:] for each in session.events] == [("server", None, code, reason)]
 
 
-@BOTH
-def test_end_by_the_client_is_passed_on(recording: Recording, tmp_path: Path) -> None:
-    ends = []
+def noting() -> tuple[list[Any], Signal, Callable[[WebSocket], None]]:
+    """Return a handler, the ends that it has noted, and what is set when there is one."""
+    ends: list[Any] = []
     done = Signal()
 
     def note(ws: WebSocket) -> None:
         ends.append(end_of(ws))
         done.set()
 
+    return ends, done, note
+
+
+@BOTH
+def test_end_by_the_client_is_passed_on(recording: Recording, tmp_path: Path) -> None:
+    ends, done, note = noting()
     with recording(note, tmp_path) as place:
         connect(place.uri).close(4321, "enough")
         wait_for(done)
@@ -113,13 +135,7 @@ def test_client_without_a_code_is_passed_on_as_1000(recording: Recording, tmp_pa
 
 @BOTH
 def test_lost_client_is_passed_on_as_1001(recording: Recording, tmp_path: Path) -> None:
-    ends = []
-    done = Signal()
-
-    def note(ws: WebSocket) -> None:
-        ends.append(end_of(ws))
-        done.set()
-
+    ends, done, note = noting()
     with recording(note, tmp_path) as place:
         port = int(place.uri.rpartition(":")[2])
         with RawPeer.to(("127.0.0.1", port)) as peer:
@@ -217,72 +233,6 @@ def test_credentials_can_be_kept(tmp_path: Path) -> None:
         connect(f"ws://127.0.0.1:{server.address[1]}", headers={"Cookie": "a=b"}).close()
     (path,) = tmp_path.iterdir()
     assert read_session(path).opening.headers == (("Cookie", "a=b"),)
-
-
-def test_relay_may_be_told_what_to_ask(tmp_path: Path) -> None:
-    asked = []
-
-    def note(ws: Any) -> None:
-        asked.append((ws.request.target, ws.request.headers["Cookie"], ws.request.origin))
-
-    with running(serve(note, LOCAL, origins="*")) as server:
-        upstream = f"ws://127.0.0.1:{server.address[1]}/fixed?a=b"
-        arguments = {"headers": {"cookie": "ours"}, "origin": "http://ours"}
-        with relaying(upstream, tmp_path, **arguments) as place:
-            uri = f"{place.uri}/ignored"
-            end_of(connect(uri, headers={"Cookie": "theirs"}, origin="http://theirs"))
-    assert asked == [("/fixed?a=b", "ours", "http://ours")]
-    assert place.sessions()[0].opening.uri == upstream
-
-
-def test_relay_reaches_a_unix_socket(tmp_path: Path) -> None:
-    with (
-        running(serve(echo, f"unix:{tmp_path}/s")),
-        relaying(f"ws+unix://{tmp_path}/s", tmp_path / "sessions") as place,
-        connect(f"{place.uri}/chat") as ws,
-    ):
-        ws.send("hello")
-        assert ws.receive(timeout=PATIENCE) == "hello"
-    assert place.sessions()[0].opening.uri == f"ws+unix://{tmp_path}/s:/chat"
-
-
-def test_relay_without_its_server_answers_502(tmp_path: Path) -> None:
-    with (
-        relaying(f"ws://127.0.0.1:{refusing_port()}", tmp_path) as place,
-        pytest.raises(Rejected) as caught,
-    ):
-        connect(place.uri)
-    assert caught.value.status == 502
-    assert caught.value.body.startswith(b"the server behind this relay: ")
-
-
-def test_relay_asks_nobody_about_what_is_no_websocket(tmp_path: Path) -> None:
-    with (
-        relaying(f"ws://127.0.0.1:{refusing_port()}", tmp_path) as place,
-        RawPeer.to(("127.0.0.1", int(place.uri.rpartition(":")[2]))) as peer,
-    ):
-        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert peer.read_response().status == 426
-
-
-def test_client_that_is_refused_late_leaves_no_connection(tmp_path: Path) -> None:
-    ended = Signal()
-
-    def note(ws: WebSocket) -> None:
-        with pytest.raises(ConnectionClosed):
-            ws.receive()
-        ended.set()
-
-    with relayed(note, tmp_path) as place:
-        with RawPeer.to(("127.0.0.1", int(place.uri.rpartition(":")[2]))) as peer:
-            peer.send(
-                b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                b"Sec-WebSocket-Protocol: a, a\r\n\r\n"
-            )
-            assert peer.read_response().status == 400
-        wait_for(ended)
-    assert not list(tmp_path.iterdir())
 
 
 # In a server of ours

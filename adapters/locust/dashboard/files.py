@@ -14,8 +14,8 @@ from typing import Any
 import gevent
 import locust.stats
 
-from geventws.adapters.locust.dashboard_board import Board
-from geventws.adapters.locust.dashboard_tables import (
+from geventws.adapters.locust.dashboard.board import Board
+from geventws.adapters.locust.dashboard.tables import (
     CLOSES,
     FILE,
     HISTORY,

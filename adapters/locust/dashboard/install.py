@@ -13,10 +13,10 @@ from weakref import WeakSet
 import locust
 from locust.runners import WorkerRunner
 
-from geventws.adapters.locust.dashboard_board import Board
-from geventws.adapters.locust.dashboard_csv import Files
-from geventws.adapters.locust.dashboard_html import add_tables
-from geventws.adapters.locust.dashboard_web import extend
+from geventws.adapters.locust.dashboard.board import Board
+from geventws.adapters.locust.dashboard.files import Files
+from geventws.adapters.locust.dashboard.page import extend
+from geventws.adapters.locust.dashboard.report import add_tables
 from geventws.adapters.locust.gauges import Gauges, Report, gauges_of
 
 KEY: Final = "websockets"  # of what a worker reports

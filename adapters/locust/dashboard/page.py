@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
-from geventws.adapters.locust.dashboard_board import Board
-from geventws.adapters.locust.dashboard_csv import closes_csv, connections_csv
-from geventws.adapters.locust.dashboard_html import with_tables
-from geventws.adapters.locust.dashboard_tables import CLOSES, LIVE, closes_of, row_of
+from geventws.adapters.locust.dashboard.board import Board
+from geventws.adapters.locust.dashboard.files import closes_csv, connections_csv
+from geventws.adapters.locust.dashboard.report import with_tables
+from geventws.adapters.locust.dashboard.tables import CLOSES, LIVE, closes_of, row_of
 
 DOWNLOADS: Final = ((LIVE, connections_csv), (CLOSES, closes_csv))
 INDEX: Final = "locust.index"

@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from geventws.adapters.locust.dashboard_board import Board
-from geventws.adapters.locust.dashboard_tables import (
+from geventws.adapters.locust.dashboard.board import Board
+from geventws.adapters.locust.dashboard.tables import (
     CLOSES,
     REPORTED,
     Row,

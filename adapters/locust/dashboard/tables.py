@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from geventws.adapters.locust.dashboard_board import Line
+from geventws.adapters.locust.dashboard.board import Line
 from geventws.adapters.locust.gauges import FLOWS, Totals, percentile
 from geventws.core import codes
 
@@ -50,37 +50,37 @@ class Table(NamedTuple):
 PROCESS: Final = {"worker": "Worker", "state": "State"}
 CONNECTIONS: Final = {"open": "Open", "opened": "Opened", "closed": "Closed"}
 MESSAGES: Final = {"messages_sent": "#\u00a0Sent", "messages_received": "#\u00a0Received"}
+FILED: Final = {
+    "messages_sent": "Messages Sent",
+    "messages_received": "Messages Received",
+    "bytes_sent": "Bytes Sent",
+    "bytes_received": "Bytes Received",
+}
 PINGS: Final = {
     "ping_median": "Ping Median (ms)",
     "ping_95": "Ping 95%ile (ms)",
     "ping_max": "Ping Max (ms)",
 }
 
+
+def _rates(kind: str) -> dict[str, str]:
+    return {
+        f"messages_sent_{kind}": "Sent/s",
+        f"messages_received_{kind}": "Received/s",
+        f"kilobytes_sent_{kind}": "kB/s Sent",
+        f"kilobytes_received_{kind}": "kB/s Received",
+    }
+
+
+def _filed(kind: str) -> dict[str, str]:
+    return {f"{key}_{kind}": f"{title}/s" for key, title in FILED.items()}
+
+
 LIVE: Final = Table(
-    "websockets",
-    "WebSockets",
-    {
-        **PROCESS,
-        **CONNECTIONS,
-        **MESSAGES,
-        "messages_sent_rate": "Sent/s",
-        "messages_received_rate": "Received/s",
-        "kilobytes_sent_rate": "kB/s Sent",
-        "kilobytes_received_rate": "kB/s Received",
-        **PINGS,
-    },
+    "websockets", "WebSockets", {**PROCESS, **CONNECTIONS, **MESSAGES, **_rates("rate"), **PINGS}
 )
 REPORTED: Final = LIVE._replace(
-    columns={
-        **PROCESS,
-        **CONNECTIONS,
-        **MESSAGES,
-        "messages_sent_average": "Sent/s",
-        "messages_received_average": "Received/s",
-        "kilobytes_sent_average": "kB/s Sent",
-        "kilobytes_received_average": "kB/s Received",
-        **PINGS,
-    }
+    columns={**PROCESS, **CONNECTIONS, **MESSAGES, **_rates("average"), **PINGS}
 )
 CLOSES: Final = Table(
     "websocket-closes",
@@ -88,30 +88,21 @@ CLOSES: Final = Table(
     {"code": "Close Code", "meaning": "Meaning", "count": "# Connections", "share": "% of Closed"},
 )
 
-FILED: Final = {
-    "messages_sent": "Messages Sent",
-    "messages_received": "Messages Received",
-    "bytes_sent": "Bytes Sent",
-    "bytes_received": "Bytes Received",
-}
 FILE: Final = LIVE._replace(
     columns={
         **PROCESS,
         **CONNECTIONS,
         **FILED,
-        **{f"{key}_average": f"{title}/s" for key, title in FILED.items()},
+        **_filed("average"),
         "pings": "Ping Count",
         **PINGS,
     }
 )
 HISTORY: Final = LIVE._replace(
     columns={
-        "timestamp": "Timestamp",
-        "users": "User Count",
-        "open": "Open",
-        **{f"{key}_rate": f"{title}/s" for key, title in FILED.items()},
-        "opened": "Total Opened",
-        "closed": "Total Closed",
+        **{"timestamp": "Timestamp", "users": "User Count", "open": "Open"},
+        **_filed("rate"),
+        **{"opened": "Total Opened", "closed": "Total Closed"},
         **{key: f"Total {title}" for key, title in FILED.items()},
         "pings": "Total Ping Count",
         **PINGS,

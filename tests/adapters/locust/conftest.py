@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from gevent.monkey import is_module_patched
 
-collect_ignore_glob = [] if is_module_patched("socket") else ["test_*.py"]
+collect_ignore_glob = [] if is_module_patched("socket") else ["test_*.py", "dashboard/test_*.py"]

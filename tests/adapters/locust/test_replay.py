@@ -13,10 +13,11 @@ from gevent.event import Event
 
 from geventws.adapters.locust import ReplayUser
 from geventws.cli.locustfile import locustfile
-from geventws.replaying import read_sessions
 from geventws.server import serve
-from geventws.sessions import CLIENT, SERVER, Opening, SessionWriter
-from geventws.steps import steps_of
+from geventws.sessions.files import CLIENT, SERVER, SessionWriter
+from geventws.sessions.openings import Opening
+from geventws.sessions.player import read_sessions
+from geventws.sessions.steps import steps_of
 from geventws.websocket import WebSocket
 from tests.adapters.locust.scene import Scene
 from tests.adapters.locust.test_user import swarm, totals
@@ -115,6 +116,7 @@ def test_session_by_the_clock_waits_for_nobody(shop: Shop, path: str) -> None:
         *["WSS step 1", "WSS step 2", "WSS step 3"]
     ]
     assert told.count("WSR message") == 3
+    assert [each for each in told if each.startswith("WSX")] == ["WSX step 1"]
     assert told.count("WSM settle") == told.count("WSM part") == 1
     assert shop.heard[0::2] == ["login", "leave"]
 

@@ -12,7 +12,7 @@ from locust.env import Environment
 from locust.runners import WorkerNode
 
 from geventws.adapters.locust import install_dashboard
-from geventws.adapters.locust.dashboard_board import Board
+from geventws.adapters.locust.dashboard.board import Board
 from geventws.adapters.locust.gauges import Report, Totals
 
 

@@ -1,7 +1,7 @@
 """Locust as its users run it, in several processes, and its web page in a browser.
 
-python -m gevent.monkey --module tests.adapters.locust.crowd docs/howto/images/locust-tab.png
-takes the picture for the documentation.
+python -m gevent.monkey --module tests.adapters.locust.dashboard.crowd
+docs/howto/images/locust-tab.png takes the picture for the documentation.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from selenium.webdriver.support.ui import WebDriverWait
 from geventws.core.errors import ConnectionClosed
 from geventws.server import serve
 from setup import ROOT
-from tests.adapters.locust.visitors import USERS
+from tests.adapters.locust.dashboard.visitors import USERS
 from tests.chromium import chromium
 from tests.rawpeer import PATIENCE
 from tests.serving import LOCAL, running
 
-LOCUSTFILE = ROOT / "tests" / "adapters" / "locust" / "visitors.py"
+LOCUSTFILE = ROOT / "tests" / "adapters" / "locust" / "dashboard" / "visitors.py"
 
 
 class Counter:
@@ -124,9 +124,10 @@ def crowd(url: str, user: str = "Visitor", count: int = USERS) -> Iterator[Page]
     """Run a master with its web page and two workers, and so many users."""
     port, web_port = free_port(), free_port()
     page = Page(web_port)
-    master = ("--master", "--master-bind-port", str(port), "--web-port", str(web_port))
+    master = ("--master", "--master-bind-host", LOCAL[0], "--master-bind-port", str(port))
+    web = ("--web-host", LOCAL[0], "--web-port", str(web_port))
     with ExitStack() as stack:
-        stack.enter_context(locust(*master, "--web-host", "127.0.0.1", "--host", url, user))
+        stack.enter_context(locust(*master, *web, "--host", url, user))
         for _ in range(2):
             stack.enter_context(locust("--worker", "--master-port", str(port), user))
         page.wait_for(lambda: json.loads(page.get("/worker-count")) == {"worker_count": 2})

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from locust.env import Environment
 
-from geventws.adapters.locust.dashboard_board import Board
+from geventws.adapters.locust.dashboard.board import Board
 from geventws.adapters.locust.gauges import gauges_of
-from tests.adapters.locust.board import Master, master, report, totals
+from tests.adapters.locust.dashboard.board import Master, master, report, totals
 from tests.adapters.locust.scene import visiting
 
 

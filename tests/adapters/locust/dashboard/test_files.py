@@ -8,9 +8,9 @@ import gevent
 import locust.stats
 import pytest
 
-from geventws.adapters.locust.dashboard_board import Board
-from geventws.adapters.locust.dashboard_csv import Files, closes_csv, connections_csv
-from tests.adapters.locust.board import master, report
+from geventws.adapters.locust.dashboard.board import Board
+from geventws.adapters.locust.dashboard.files import Files, closes_csv, connections_csv
+from tests.adapters.locust.dashboard.board import master, report
 from tests.adapters.locust.scene import visiting
 from tests.rawpeer import PATIENCE
 

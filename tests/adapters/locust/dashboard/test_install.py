@@ -14,11 +14,11 @@ from locust import log
 from locust.env import Environment
 
 from geventws.adapters.locust import install_dashboard
-from geventws.adapters.locust.dashboard import KEY
+from geventws.adapters.locust.dashboard.install import KEY
 from geventws.adapters.locust.gauges import Report, gauges_of
-from tests.adapters.locust.board import close, master
-from tests.adapters.locust.crowd import Counter, counting, crowd, locust, text_of_tab
-from tests.adapters.locust.visitors import ROUNDS, TEXT, USERS
+from tests.adapters.locust.dashboard.board import close, master
+from tests.adapters.locust.dashboard.crowd import Counter, counting, crowd, locust, text_of_tab
+from tests.adapters.locust.dashboard.visitors import ROUNDS, TEXT, USERS
 from tests.chromium import chromium
 from tests.rawpeer import PATIENCE
 

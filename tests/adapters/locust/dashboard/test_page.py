@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from geventws.adapters.locust.gauges import gauges_of
-from tests.adapters.locust.board import page
+from tests.adapters.locust.dashboard.board import page
 
 
 def keys(entries: list[dict[str, Any]]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from geventws.adapters.locust.dashboard_html import add_tables, section_of, with_tables
-from tests.adapters.locust.board import master, report
+from geventws.adapters.locust.dashboard.report import add_tables, section_of, with_tables
+from tests.adapters.locust.dashboard.board import master, report
 
 REPORT = "<html><body>all of it</body></html>"
 

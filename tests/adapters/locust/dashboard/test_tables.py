@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from geventws.adapters.locust.dashboard_board import Line
-from geventws.adapters.locust.dashboard_tables import (
+from geventws.adapters.locust.dashboard.board import Line
+from geventws.adapters.locust.dashboard.tables import (
     FILE,
     LIVE,
     REPORTED,
@@ -16,7 +16,7 @@ from geventws.adapters.locust.dashboard_tables import (
     row_of,
 )
 from geventws.adapters.locust.gauges import NOTHING
-from tests.adapters.locust.board import totals
+from tests.adapters.locust.dashboard.board import totals
 
 RATES = Counter({"messages_sent": 2.25, "bytes_sent": 2250.0})
 AVERAGES = Counter({"messages_received": 0.5, "bytes_received": 512.0})
