@@ -7,6 +7,7 @@ drain() -> accept what is queued -> close the listener -> let openings, requests
 from __future__ import annotations
 
 import logging
+import select
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -19,6 +20,7 @@ from greenlet import getcurrent
 from geventws.core.codes import GOING_AWAY
 from geventws.manager import Manager
 from geventws.options import seconds
+from geventws.transport import POLL
 
 logger = logging.getLogger("geventws")
 
@@ -85,7 +87,7 @@ class Ending(StreamServer):
 
         What has not ended within *timeout* seconds, stop_timeout by default, is dropped and
         killed; nothing is waited for before it is closed. While drain() is at work, a stop()
-        without *timeout* waits for that.
+        without *timeout* waits for that, or for the stop() with one that hurries it.
         """
         if timeout is None and self._ends is not None:
             self._ends.wait()  # serve_forever() calls this as soon as drain() begins
@@ -97,6 +99,8 @@ class Ending(StreamServer):
         self.manager.close_all()
         self.manager.drain(timeout, 0.0)
         self._end(over_by)
+        if self._ends is not None:
+            self._ends.set()  # drain() itself may wait for handlers that take long to be killed
 
     def _accept_queued(self) -> None:
         """Accept who waits in the kernel's queue, which is reset when the listener is closed."""
@@ -142,6 +146,9 @@ def _is_waiting(arrival: Any) -> bool:
 
 
 def _is_idle(arrival: Any) -> bool:
-    """Return whether HTTP was spoken and the next request has not begun."""
-    idle: bool = arrival.idle
-    return idle
+    """Return whether HTTP was spoken and the next request has not begun to arrive."""
+    if not arrival.idle:
+        return False
+    poll = POLL()
+    poll.register(arrival.socket.fileno(), select.POLLIN)
+    return not poll.poll(0)

@@ -124,10 +124,7 @@ class Admission:
         if self._all.is_full():
             raise InvalidHandshake("too many connections", 503, RETRY_AFTER)
         if here is not None:
-            here.check()
-            if here.bucket is not None and (wait := here.bucket.take(self._clock())):
-                after = [("Retry-After", str(ceil(wait)))]
-                raise InvalidHandshake("connections from this address too fast", 429, after)
+            self._check(here)
             here.admitted += 1
         self._all.admitted += 1
 
@@ -135,14 +132,15 @@ class Admission:
         """Count a connection at the address *after*, and no more at the one *before*.
 
         Raises:
-            InvalidHandshake: 429, and nothing is changed: there are too many already.
+            InvalidHandshake: 429, and nothing is changed: there are too many already, or they come
+                too fast.
         """
         if group_of(before) == group_of(after):
             return
         here = self._here(after)
         if here is not None:
             if admitted:
-                here.check()
+                self._check(here)
             here.present += 1
             here.admitted += admitted
         self._leave(before, admitted)
@@ -151,6 +149,13 @@ class Admission:
         """Count a connection no more."""
         self._all.leave(admitted)
         self._leave(address, admitted)
+
+    def _check(self, here: _Count) -> None:
+        if here.is_full():
+            raise InvalidHandshake("too many connections from this address", 429, RETRY_AFTER)
+        if here.bucket is not None and (wait := here.bucket.take(self._clock())):
+            after = [("Retry-After", str(ceil(wait)))]
+            raise InvalidHandshake("connections from this address too fast", 429, after)
 
     def _leave(self, address: Any, admitted: bool) -> None:
         here = self._here(address)
@@ -190,10 +195,6 @@ class _Count:
         self.bucket = bucket
         self.present = 0
         self.admitted = 0
-
-    def check(self) -> None:
-        if self.is_full():
-            raise InvalidHandshake("too many connections from this address", 429, RETRY_AFTER)
 
     def leave(self, admitted: bool) -> None:
         self.present -= 1

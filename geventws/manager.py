@@ -109,8 +109,7 @@ class Manager:
             return
         ws.unfollow(self._remove)
         self._rooms.leave_all(ws)
-        del self._connections[ws]
-        self.counts.leave(ws)
+        self.counts.leave(ws, self._connections)
         if not self._connections:
             self._empty.set()
 
@@ -362,9 +361,10 @@ def _is_at_rest(ws: WebSocket, to_the_last: bool) -> bool:
         return False
     reading = ws._reading and (ws._receiving is not None or ws._opened_told)
     waits = reading or ws._parked is not None
-    if not waits and protocol.messages_received:  # one is being dealt with
+    arriving = protocol._messages.arriving()  # perhaps by pieces, of which none is held
+    if not waits and (arriving or protocol.messages_received):  # one is being dealt with
         return False
-    more = protocol.buffered() or ws._transport.readable()
+    more = arriving or protocol.buffered() or ws._transport.readable()
     return not more or (waits and not to_the_last)
 
 

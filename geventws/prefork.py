@@ -50,10 +50,11 @@ def prefork(
     """Serve in *workers* processes until SIGTERM or SIGINT; True where one signal was enough.
 
     SIGTERM and SIGINT drain all workers with 1001; a second one kills them. SIGHUP restarts them
-    one by one: each new one listens before an old one is drained, with 1012. Where one does not
-    come to listen, the restart ends and the old ones stay. A worker that ends by itself is
-    replaced: at once if it served for 5 seconds, else after 0.1 seconds, then 0.2, at most 5.
-    When their parent is killed the workers drain and end.
+    one by one: each new one listens before an old one is drained, with 1012. Where one fails before
+    that, the restart ends and the old ones stay. SIGHUP meanwhile begins anew, and gives up one
+    that does not listen yet. A worker that ends by itself is replaced: at once if it served for 5
+    seconds, else after 0.1 seconds, then 0.2, at most 5. When their parent is killed the workers
+    drain and end.
 
     The parent keeps the listeners open, so that whoever waits in one outlives each of the workers.
 
@@ -107,7 +108,10 @@ class Child:
         """Take what it says: that it listens, or why it cannot."""
         if self.says is None:
             return
-        said = os.read(self.says, 4096)
+        try:
+            said = os.read(self.says, 4096)
+        except BlockingIOError:  # it has ended, but a process of its own has the other end too
+            return
         if said == LISTENS:
             self.listens = True
         elif said:
@@ -156,6 +160,7 @@ class Parent:
         self._successor: Child | None = None  # who has to listen before the next old one ends
         # the end
         self._told = 0  # how often we were
+        self._ending = False
         self._error = ""
         # signals that have come, and the pipe that wakes us for them
         self._signals: list[int] = []
@@ -234,7 +239,7 @@ class Parent:
     def _hear(self, child: Child) -> None:
         listened = child.listens
         child.take_in()
-        if not child.listens or listened or self._told:
+        if not child.listens or listened or self._ending:
             return
         logger.info("worker %d listens", child.pid)
         if child is self._successor:
@@ -251,7 +256,7 @@ class Parent:
                 self._stop()
             else:
                 self._kill_all()
-        elif number == signal.SIGHUP and not self._told:
+        elif number == signal.SIGHUP and not self._ending:
             self._restart()
 
     def _reap(self, options: int) -> None:
@@ -263,7 +268,7 @@ class Parent:
     def _bury(self, child: Child, status: int) -> None:
         child.take_in()
         child.forget()
-        if self._told or child.kill_at is not None:
+        if child.kill_at is not None:
             logger.info("worker %d has ended: %s", child.pid, _how(status))
         elif child is self._successor:
             self._break_off(child.failure or _how(status))
@@ -295,6 +300,7 @@ class Parent:
     def _start(self, place: int) -> Child:
         flush()  # or the child would do so too
         says, hears = os.pipe(), os.pipe()
+        os.set_blocking(says[0], False)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             pid = fork_gevent()
@@ -333,8 +339,9 @@ class Parent:
 
     def _restart(self) -> None:
         self._old = list(range(self._workers))
-        if self._successor is None:
-            self._begin_succession()
+        if self._successor is not None:  # what it has loaded is old too, and it may hang
+            self._successor.tell(SERVICE_RESTART, self._drain_timeout)
+        self._begin_succession()
 
     def _begin_succession(self) -> None:
         try:
@@ -360,6 +367,7 @@ class Parent:
 
     def _stop(self) -> None:
         """Drain all workers; nobody takes their place."""
+        self._ending = True
         self._due.clear()
         self._successor, self._old = None, []
         self._close_listeners()  # or who connects would wait for nobody

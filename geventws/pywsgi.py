@@ -146,9 +146,11 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         arrival = self.arrival
         if arrival.admitted:  # and so this is not the first request: it begins with its first byte
             arrival.idle = True
-            if not self.rfile.wait():
-                return None
-            arrival.idle = False
+            try:
+                if not self.rfile.wait():
+                    return None
+            finally:
+                arrival.idle = False
             arrival.restart(self.server.open_timeout)
         head: bytes | None = self.rfile.next_head(arrival.left())
         return head

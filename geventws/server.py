@@ -110,12 +110,12 @@ class WebSocketServer(Acceptor):
     def _answer(
         self, request: Request, rest: bytes, arrival: Arrival, transport: Transport
     ) -> WebSocket | None:
+        arrival.waiting = False  # for us the peer waits now
         answer = self._upgrader.answer(request, arrival.secure)
         if isinstance(answer, Response):
-            self.refuse(transport, answer, arrival, request.head.startswith(b"HEAD "))
+            self.refuse(transport, answer, arrival, request)
             return None
         transport.write([answer.response], arrival.left())
-        arrival.waiting = False
         return self._begin(request, answer, rest, arrival, transport)
 
     def _begin(

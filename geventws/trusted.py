@@ -22,6 +22,7 @@ from geventws.core.handshake import Request
 UNIX: Final = "unix"
 # What one customer of a provider is given (RFC 6177); single addresses of it cost nothing.
 SITE: Final = 64
+HOPS: Final = 32  # proxies in a row; what is named before them costs nothing
 SECURE: Final = {"https": True, "wss": True, "http": False, "ws": False}
 
 # "192.0.2.1:80", "[2001:db8::1]", "[2001:db8::1]:80"; a bare IPv6 address has colons of its own
@@ -60,13 +61,14 @@ class TrustedProxies:
         """Return the address of the client that *request*, of a trusted proxy, comes from.
 
         Every proxy on the way adds whom it hears; so it is the last one added who is not trusted
-        in turn. The port is 0 where it is not told. None where nobody was named.
+        in turn, or the 32nd from the end. The port is 0 where it is not told. None where nobody was
+        named.
 
         Raises:
             InvalidHandshake: the headers are malformed.
         """
         client = None
-        for entry in reversed(_entries(request, "X-Forwarded-For")):
+        for entry in reversed(_entries(request, "X-Forwarded-For")[-HOPS:]):
             text, port = _split_port(entry)
             address = parse_address(text)
             if address is None:  # "unknown", or worse

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
-from geventws.acceptor import Acceptor
 from geventws.core.errors import ConnectionClosed
 from geventws.pywsgi import WSGIServer
 from geventws.server import serve
 from geventws.websocket import EchoWebSocket, WebSocket
-from geventws.wsgi import upgrade
 from tests.leaks import census, settle
 from tests.rawpeer import TEXT, RawPeer, close_frame, frame, head
 from tests.serving import LOCAL, echo, in_time, running, wait_for
@@ -215,185 +210,3 @@ def test_stop_may_be_called_by_a_handler() -> None:
         peer.send(frame(TEXT, b"stop"))
         assert peer.read_close()[0] == 1001
         wait_for(ended)
-
-
-# What is under way when a drain begins
-
-
-def view(environ: Any, start_response: Any) -> list[bytes]:
-    """Echo on a WebSocket, and answer any other request."""
-    if "wsgi.websocket" in environ:
-        echo(upgrade(environ))
-    else:
-        start_response("200 OK", [("Content-Length", "4")])
-    return [b"done"]
-
-
-MAKERS: dict[str, Any] = {
-    "native": lambda **options: serve(echo, LOCAL, **options),
-    "callbacks": lambda **options: serve(EchoWebSocket, LOCAL, **options),
-    "pywsgi": lambda **options: WSGIServer(LOCAL, view, log=None, **options),
-}
-each_server = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-
-
-@contextmanager
-def draining(server: Acceptor, timeout: float = 20, **how: Any) -> Iterator[None]:
-    """Have *server* be drained, which must end soon after the block does."""
-    greenlet = gevent.spawn(server.drain, timeout, **how)
-    gevent.sleep(0)
-    try:
-        yield
-        in_time(greenlet.get)
-    finally:
-        greenlet.kill()
-
-
-def peer_in_queue(server: Acceptor) -> RawPeer:
-    """Return a peer that the kernel has connected, and nobody has accepted."""
-    address: Any = server.address
-    with socket.create_connection(address) as connected:  # while the hub does not run
-        return RawPeer(gevent.socket.socket(fileno=connected.detach()))
-
-
-def finish(peer: RawPeer, code: int = 1001) -> None:
-    """Close as the server asks for, in time."""
-    assert peer.read_close()[0] == code
-    peer.send(close_frame(code))
-    assert peer.read_to_end() == b""
-    peer.close()
-
-
-@each_server
-def test_drain_opens_and_closes_who_is_queued_in_the_kernel(make: Any) -> None:
-    with running(make()) as server:
-        peer = peer_in_queue(server)
-        with draining(server):
-            peer.upgrade()
-            finish(peer)
-
-
-@each_server
-def test_drain_opens_and_closes_who_is_opening(make: Any) -> None:
-    with running(make()) as server, RawPeer.to(server.address) as peer:
-        peer.send(head()[:20])
-        gevent.sleep(0.01)
-        with draining(server):
-            peer.send(head()[20:])
-            assert peer.read_head().status == 101
-            finish(peer)
-
-
-@each_server
-def test_drain_gives_who_is_opening_a_fifth_of_its_time(make: Any) -> None:
-    with running(make()) as server, RawPeer.to(server.address) as peer:
-        peer.send(head()[:20])
-        gevent.sleep(0.01)
-        with draining(server, 0.5):
-            assert peer.read_to_end() == b""
-
-
-def test_drain_answers_a_request_of_who_is_queued() -> None:
-    with running(MAKERS["pywsgi"]()) as server:
-        peer = peer_in_queue(server)
-        with draining(server):
-            peer.send(PLAIN)
-            reply = peer.read_response()
-            assert (reply.body, reply.headers["connection"]) == (b"done", "close")
-            assert peer.read_to_end() == b""
-        peer.close()
-
-
-def test_drain_answers_a_request_that_has_begun_on_an_open_connection() -> None:
-    with running(MAKERS["pywsgi"]()) as server, RawPeer.to(server.address) as peer:
-        peer.send(PLAIN)
-        assert peer.read_response().body == b"done"
-        peer.send(PLAIN[:10])
-        gevent.sleep(0.01)
-        with draining(server):
-            peer.send(PLAIN[10:])
-            assert peer.read_response().body == b"done"
-            assert peer.read_to_end() == b""
-
-
-def test_drain_ends_idle_connections_of_http_at_once() -> None:
-    with running(MAKERS["pywsgi"]()) as server, RawPeer.to(server.address) as peer:
-        peer.send(PLAIN)
-        peer.read_response()
-        gevent.sleep(0.01)
-        with draining(server, 1000):
-            assert peer.read_to_end() == b""
-
-
-@each_server
-def test_drain_tells_the_code_and_reason_it_is_given(make: Any) -> None:
-    with running(make()) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        with draining(server, code=1012, reason="new version"):
-            assert peer.read_close() == (1012, "new version")
-            peer.close()
-
-
-def test_drain_refuses_a_code_that_may_not_be_sent_and_closes_nothing() -> None:
-    with running(serve(echo, LOCAL)) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        with pytest.raises(ValueError, match="code"):
-            server.drain(code=1006)
-        peer.send(frame(TEXT, b"still here"))
-        assert peer.read_frame() == (TEXT, b"still here")
-        with RawPeer.to(server.address) as another:
-            another.upgrade()
-
-
-@each_server
-def test_drain_answers_a_message_that_waits_in_the_kernel(make: Any) -> None:
-    with running(make()) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        gevent.sleep(0.01)
-        peer.socket._sock.send(frame(TEXT, b"last"))  # the hub does not run
-        with draining(server):
-            assert peer.read_frame() == (TEXT, b"last")
-            finish(peer)
-
-
-@each_server
-def test_drain_waits_for_a_message_that_is_half_here(make: Any) -> None:
-    whole = frame(TEXT, b"x" * 1000)
-    with running(make()) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        peer.send(whole[:500])
-        gevent.sleep(0.01)
-        with draining(server):
-            gevent.sleep(0.05)
-            peer.send(whole[500:])
-            assert peer.read_frame() == (TEXT, b"x" * 1000)
-            finish(peer)
-
-
-def test_stop_with_a_timeout_hurries_a_drain() -> None:
-    received = Event()
-
-    def stay(ws: WebSocket) -> None:
-        ws.receive()
-        received.set()
-        gevent.sleep(60)
-
-    with running(serve(stay, LOCAL)) as server, RawPeer.to(server.address) as peer:
-        peer.upgrade()
-        peer.send(frame(TEXT, b"hi"))
-        wait_for(received)
-        with draining(server, 60):
-            server.stop(timeout=0.05)
-            assert peer.read_close()[0] == 1001
-
-
-@each_server
-def test_server_that_was_drained_may_be_stopped_drained_and_started_again(make: Any) -> None:
-    server = make()
-    for _ in range(2):
-        with running(server), RawPeer.to(server.address) as peer:
-            peer.upgrade()
-            with draining(server):
-                finish(peer)
-            server.stop()
-            server.drain(1)

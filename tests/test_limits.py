@@ -182,6 +182,19 @@ def test_admission_moves_nothing_to_where_there_are_too_many() -> None:
     assert not admission._addresses
 
 
+def test_admission_counts_a_moved_connection_as_one_more_that_its_address_opens() -> None:
+    clock = Clock()
+    admission = Admission(Limits(handshake_rate=(1, 1)), clock)
+    assert admission.enter(HERE)
+    admission.admit(HERE)
+    admission.move(HERE, THERE, True)
+    with pytest.raises(InvalidHandshake, match="too fast"):
+        admission.move(THERE, HERE, True)
+    clock.now += 1
+    admission.move(THERE, HERE, True)
+    admission.leave(HERE, True)
+
+
 # Limits
 
 WHOLE = ["max_connections", "per_address", "max_buffered"]

@@ -10,6 +10,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from geventws.core.codes import CONTINUATION
 from geventws.core.errors import ConnectionClosed
 from geventws.manager import Manager
 from geventws.server import serve
@@ -105,6 +106,32 @@ def test_drain_lets_what_is_read_ahead_be_answered() -> None:
             gevent.sleep(0.1)
             slow.go_on.set()
             assert [peer.read_frame() for _ in range(10)] == [(TEXT, b"%d" % n) for n in range(10)]
+            finish(peer)
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting", "busy"])
+def test_drain_lets_a_message_end_that_is_received_by_pieces(waits: bool) -> None:
+    begun, go_on = Event(), Event()
+
+    def handler(ws: WebSocket) -> None:
+        pieces = []
+        for piece in ws.receive_pieces():
+            pieces.append(str(piece))
+            begun.set()
+            if not waits:
+                go_on.wait()
+        ws.send("".join(pieces))
+        ws.receive()
+
+    with served(handler) as (manager, peer):
+        peer.send(frame(TEXT, b"one ", fin=False))
+        wait_for(begun)
+        with draining(manager):
+            gevent.sleep(0.1)
+            go_on.set()
+            gevent.sleep(0.1)
+            peer.send(frame(CONTINUATION, b"two"))
+            assert peer.read_frame() == (TEXT, b"one two")
             finish(peer)
 
 

@@ -23,7 +23,7 @@ from setup import ROOT
 
 IN_TIME = 20.0  # seconds; what takes longer hangs
 PROGRAM = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 import gevent
 from geventws.listening import listen, listen_for
@@ -38,6 +38,8 @@ def handle(ws):
     for message in ws:
         if message == "stay":
             gevent.sleep(600)
+        if message == "fork":
+            message = str(os.fork() or time.sleep(600))
         if " " in message:
             os.write(1, f"received {message}\\n".encode())
         ws.send(message)
@@ -45,9 +47,15 @@ def handle(ws):
 def make(listener):
     if os.path.exists(trouble):
         kind, _, said = Path(trouble).read_text().partition(" ")
-        if kind == "raise":
+        if kind == "raise" or (kind == "first" and listener is listeners[0]):
             raise ValueError(said)
-        gevent.get_hub().loop.run_callback(os._exit, 3)
+        if kind == "first":
+            time.sleep(0.3)  # until that one has ended
+        elif kind == "hang":
+            print("hangs", flush=True)
+            time.sleep(600)
+        else:
+            gevent.get_hub().loop.run_callback(os._exit, 3)
     gevent.socket.getaddrinfo("localhost", 80)  # by threads of its own
     return serve(handle, listener)
 
@@ -254,6 +262,36 @@ def test_worker_that_ends_early_again_and_again_is_replaced_ever_later(tmp_path:
         assert program.ended()[0] == 0
 
 
+def test_restart_gives_up_a_new_worker_that_does_not_come_to_listen_when_told_again(
+    tmp_path: Path,
+) -> None:
+    trouble = tmp_path / "trouble"
+    with running(2, trouble=trouble, drain_timeout=0.1) as program:
+        before = visit_all(program, 2)
+        trouble.write_text("hang")
+        program.told(signal.SIGHUP)
+        assert program.line() == "hangs"
+        trouble.unlink()
+        program.told(signal.SIGHUP)
+        assert {each.end() for each in before} == {1012}
+        program.told(signal.SIGTERM)
+        program.told(signal.SIGINT)  # or it would be waited for
+        assert program.ended() == (0, ["ended False"], "")
+
+
+def test_killed_worker_is_replaced_while_a_process_of_its_own_goes_on() -> None:
+    with running(2) as program:
+        visitor = program.connect()
+        visitor.ws.send("fork")
+        child = int(visitor.ws.receive(timeout=IN_TIME))
+        try:
+            os.kill(visitor.worker, signal.SIGKILL)
+            assert "killed by SIGKILL" in program.line("stderr")
+            visit_all(program, 2)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
 def test_second_signal_kills_the_workers() -> None:
     with running(2, drain_timeout=60) as program:
         visitor = program.connect()
@@ -276,6 +314,16 @@ def test_program_hears_why_the_first_workers_cannot_serve(tmp_path: Path) -> Non
     trouble.write_text("raise no database")
     program = Program(2, "127.0.0.1:0", 10, trouble)
     status, said, errors = program.ended()
+    assert (status, said) == (1, [])
+    assert errors.endswith("ChildProcessError: no database\n")
+
+
+def test_program_is_not_told_that_it_serves_when_one_of_the_first_workers_cannot(
+    tmp_path: Path,
+) -> None:
+    trouble = tmp_path / "trouble"
+    trouble.write_text("first no database")
+    status, said, errors = Program(2, "127.0.0.1:0", 10, trouble).ended()
     assert (status, said) == (1, [])
     assert errors.endswith("ChildProcessError: no database\n")
 

@@ -71,6 +71,12 @@ def test_client_is_looked_for_in_all_headers_of_the_name() -> None:
     assert OURS.client_of(request) == ("192.0.2.1", 0)
 
 
+def test_client_is_looked_for_behind_32_proxies_and_no_more() -> None:
+    for proxies, client in ((31, "192.0.2.1"), (32, "10.0.0.7")):
+        named = ", ".join(["192.0.2.1", *["10.0.0.7"] * proxies])
+        assert OURS.client_of(asking(f"X-Forwarded-For: {named}")) == (client, 0)
+
+
 def test_client_is_nobody_where_no_proxy_names_one() -> None:
     assert OURS.client_of(asking("Forwarded: for=192.0.2.1")) is None
     assert OURS.is_secure(asking("Forwarded: proto=https")) is None

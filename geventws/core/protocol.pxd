@@ -11,7 +11,7 @@ cdef class Protocol:
     cdef public object state
     cdef public int frames_this_turn
     cdef FrameReader _frames
-    cdef MessageReader _messages
+    cdef readonly MessageReader _messages
     cdef object _ahead
     cdef Py_ssize_t _ahead_bytes
     cdef object _held
