@@ -82,6 +82,8 @@ class Callbacks(Attended):
         return False
 
     def _deliver_next(self) -> bool:
+        if self._resting is not None:
+            self._rest()
         message = self._protocol.next_message()
         self._look_after()
         self._deliver_pongs()

@@ -18,6 +18,7 @@ cdef class Connection(Sending):
     cdef public double _over_by
     cdef public object _parked
     cdef public bint _reading
+    cdef public tuple _resting
     cdef public double _since
     cdef public list _told
     cdef public long long _turn
@@ -38,5 +39,7 @@ cdef class Connection(Sending):
     cdef _write(self)
     cpdef _end(self)
     cpdef park(self, driver)
+    @cython.locals(protocol=Protocol)
+    cpdef _rest(self)
 
 cdef _left(deadline)

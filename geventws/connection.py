@@ -51,6 +51,7 @@ class Connection(Sending):
         "_over_by",
         "_parked",
         "_reading",
+        "_resting",
         "_since",
         "_told",
         "_turn",
@@ -70,6 +71,7 @@ class Connection(Sending):
         self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, time.monotonic())
         # closing
         self._ending = False
+        self._resting: tuple[int, str, bool] | None = None  # see close_at_rest()
         self._over_by = 0.0
         self._followers: tuple[Callable[[Any], None], ...] = ()  # told of the end, once
 
@@ -119,12 +121,32 @@ class Connection(Sending):
         self._post()
         self._tell()  # from now on there is room for all that comes
 
+    def close_at_rest(self, code: int, reason: str, to_the_last: bool) -> None:
+        """Do begin_close() when the application asks for more, having dealt with what it was given.
+
+        Not while a message is half here or half sent, and where *to_the_last* not while anything
+        is here. May be called again, and so may begin_close() meanwhile.
+        """
+        self._resting = code, reason, to_the_last
+
+    def _rest(self) -> None:
+        protocol = self._protocol
+        under_way = self._turn_taken or protocol.queued() or protocol._messages.arriving()
+        if self._resting is None or under_way:
+            return
+        code, reason, to_the_last = self._resting
+        if not to_the_last or not (protocol.buffered() or self._transport.readable()):
+            self._resting = None
+            self.begin_close(code, reason)
+
     # Receiving
 
     def _await(self, whole: bool, timeout: float | None) -> Any:
         """Return the next message, or piece of one with its end, reading until there is one."""
         protocol = self._protocol
         deadline = None if timeout is None else time.monotonic() + seconds(timeout)
+        if self._resting is not None:
+            self._rest()
         if protocol.buffered() and time.monotonic() - self._since > _SHARE:
             self._breathe()
         while True:

@@ -338,6 +338,7 @@ class Manager:
                 if left <= 0 or _is_at_rest(ws, to_the_last):
                     ws.begin_close(*how)
                 else:
+                    ws.close_at_rest(*how, to_the_last)
                     still.append(ws)
                 self._share()
         return still

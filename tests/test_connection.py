@@ -341,3 +341,39 @@ def test_read_ahead_is_bounded_and_the_peer_held_back(size: int) -> None:
     assert [ws.receive()[:2] for _ in range(40)] == [b"%02d" % number for number in range(40)]
     ws.drop()
     run()
+
+
+# Closing at rest
+
+
+def test_connection_closes_at_rest_when_more_is_asked_for_and_nothing_is_here(met: Met) -> None:
+    for message in (b"one", b"two"):
+        met.partner.say(TEXT, message)
+    met.ws.close_at_rest(1001, "bye", True)
+    assert [met.ws.receive(timeout=0) for _ in range(2)] == ["one", "two"]
+    assert not met.opcodes()
+    waiting = gevent.spawn(caught, met.ws.receive)
+    run()
+    assert met.opcodes() == [CLOSE]
+    met.partner.say(CLOSE, closing(1001))
+    run()
+    assert code_of(waiting.get()) == 1001
+
+
+def test_connection_closes_at_rest_though_more_has_come_unless_to_the_last(met: Met) -> None:
+    for message in (b"one", b"two"):
+        met.partner.say(TEXT, message)
+    assert met.ws.receive(timeout=0) == "one"
+    met.ws.close_at_rest(1001, "", False)
+    assert met.ws.receive(timeout=0) == "two"  # it has come, so it is not lost
+    assert met.opcodes() == [CLOSE]
+
+
+def test_connection_is_not_at_rest_while_a_message_is_half_here(met: Met) -> None:
+    pieces = met.ws.receive_pieces()
+    met.partner.say(TEXT, b"half ", fin=False)
+    assert next(pieces) == "half "
+    met.ws.close_at_rest(1001, "", False)
+    met.partner.say(CONTINUATION, b"and half")
+    assert list(pieces) == ["and half"]
+    assert not met.opcodes()

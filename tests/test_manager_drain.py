@@ -97,6 +97,20 @@ def test_drain_lets_a_message_be_answered_that_is_being_handled(style: str) -> N
             finish(peer)
 
 
+@pytest.mark.parametrize("style", ["handler", "callbacks"])
+def test_drain_closes_before_a_peer_that_always_asks_again_is_heard_again(style: str) -> None:
+    slow = Slow()
+    with served(slow.callbacks() if style == "callbacks" else slow.handler) as (manager, peer):
+        peer.send(frame(TEXT, b"question"))
+        wait_for(slow.busy)
+        with draining(manager):
+            gevent.sleep(0.1)  # for longer than it takes to look again
+            slow.go_on.set()
+            assert peer.read_frame() == (TEXT, b"question")
+            peer.send(frame(TEXT, b"another"))
+            finish(peer)
+
+
 def test_drain_lets_what_is_read_ahead_be_answered() -> None:
     slow = Slow()
     with served(slow.handler) as (manager, peer):
