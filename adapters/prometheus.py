@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
+from threading import Lock
 from typing import Final
 
 from prometheus_client.core import (
@@ -22,7 +23,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector as PrometheusCollector
 from prometheus_client.utils import floatToGoString
 
-from geventws.counts import OTHER
+from geventws.counts import OTHER, add_up
 from geventws.lag import HubLag
 from geventws.manager import Manager
 
@@ -65,6 +66,7 @@ class Collector(PrometheusCollector):
         self._managers = managers
         self._latencies = {name: Latencies() for name in managers}
         self._lag = HubLag()
+        self._lock = Lock()
 
     def describe(self) -> list[Metric]:
         """Return the metrics without a number, so that registering scrapes nothing."""
@@ -73,8 +75,9 @@ class Collector(PrometheusCollector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they stand."""
         scrape = Scrape()
-        for name, manager in self._managers.items():
-            scrape.add(name, manager, self._latencies[name])
+        with self._lock:  # or a histogram could lose a sample, which Prometheus takes for a restart
+            for name, manager in self._managers.items():
+                scrape.add(name, manager, self._latencies[name])
         yield from scrape.families()
         yield _hub_lag(self._lag.read())
 
@@ -134,8 +137,8 @@ class Scrape:
     def add(self, name: str, manager: Manager, latencies: Latencies) -> None:
         """Add the numbers of *manager*."""
         counts = manager.counts
-        connections = list(manager)
-        total = counts.total(ws.stats for ws in connections)
+        past, connections = counts.divide(manager)
+        total = add_up(past, [ws.stats for ws in connections])
         for ws in connections:
             latencies.add(ws.latency)
         self._connections.add_metric([name], len(connections))

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import gevent
 from gevent import socket
 
+from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Request, Response
 from geventws.ending import Ending
 from geventws.events import HandshakeRefused, notify
@@ -159,12 +160,12 @@ class Acceptor(Ending):
 
     def close(self) -> None:
         """Stop accepting at once; open connections stay."""
-        super().close()
-        self._pressure.stop()
         path, self._path = self._path, None
-        if path is not None:
+        if path is not None:  # while this listens, so that the path is no successor's yet
             with suppress(FileNotFoundError):
                 os.unlink(path)
+        super().close()
+        self._pressure.stop()
 
     # Accepting
 
@@ -263,11 +264,21 @@ class Acceptor(Ending):
         request.remote_address = client or arrival.address
 
     def refuse(
-        self, transport: Transport, response: Response, arrival: Arrival, head_only: bool = False
+        self,
+        transport: Transport,
+        response: Response,
+        arrival: Arrival,
+        request: Request | None = None,
     ) -> None:
-        """Answer with *response* instead of a 101, as turn_away() does, and take note of it."""
-        self.note_refusal(response.status, arrival)
-        turn_away(transport, response, arrival, head_only)
+        """Answer with *response* instead of a 101, as turn_away() does, and take note of it.
+
+        *request* is None where none could be read. One for something else than a WebSocket is no
+        opening handshake, and not counted.
+        """
+        if request is None or _is_handshake(request):
+            self.note_refusal(response.status, arrival)
+        is_head = request is not None and request.head.startswith(b"HEAD ")
+        turn_away(transport, response, arrival, is_head)
 
     def note_refusal(self, status: int, arrival: Arrival) -> None:
         """Count an opening handshake that is answered with *status*, if that is an error."""
@@ -303,6 +314,14 @@ class Secured:
     def wrap_socket(self, sock: Any, **_: Any) -> Any:
         """Return gevent's TLS socket over *sock*; the handshake is yet to be done."""
         return wrap(sock, self._context)
+
+
+def _is_handshake(request: Request) -> bool:
+    """Return whether *request* is for an upgrade, or for nobody knows what."""
+    try:
+        return bool(request.line) and "Upgrade" in request.headers
+    except InvalidHandshake:
+        return True
 
 
 def turn_away(

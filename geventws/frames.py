@@ -106,7 +106,9 @@ class Tap:
 
     def _find_boundary(self) -> None:
         """Begin to read what comes where it is a frame's begin, should that not be known."""
-        if self._incoming.is_lost() and not self._protocol.buffered():
+        protocol = self._protocol
+        # what arrives by pieces, or deflated, may leave nothing behind
+        if self._incoming.is_lost() and not (protocol.buffered() or protocol._messages.arriving()):
             self._incoming.begin()
 
 

@@ -6,18 +6,24 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.events
 import gevent.socket
 import pytest
 
+from geventws.acceptor import Acceptor
+from geventws.core.handshake import Request, Response
+from geventws.events import HandshakeRefused
+from geventws.pywsgi import WSGIServer
 from geventws.server import serve
 from setup import ROOT
 from tests.leaks import census, settle
-from tests.rawpeer import TEXT, RawPeer, frame
-from tests.serving import LOCAL, echo, running
+from tests.rawpeer import TEXT, RawPeer, frame, head
+from tests.serving import LOCAL, echo, in_time, running, visiting
 
 # Begin
 
@@ -173,3 +179,87 @@ def test_shortage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
             server._pause(OSError(24, "Too many open files"))
     (record,) = caplog.records
     assert "accepts no connection for now" in record.getMessage()
+
+
+# Refusals
+
+
+@pytest.fixture
+def refusals() -> Iterator[list[int]]:
+    """The statuses that subscribers are told of during the test."""
+    told: list[int] = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, HandshakeRefused):
+            told.append(event.status)
+
+    gevent.events.subscribers.append(hear)
+    yield told
+    gevent.events.subscribers.remove(hear)
+
+
+def native() -> Acceptor:
+    """Return a native server whose /secret nobody may see."""
+
+    def gate(request: Request) -> Response | None:
+        return Response(401) if request.path == "/secret" else None
+
+    return serve(echo, LOCAL, process_request=gate)
+
+
+def wsgi() -> Acceptor:
+    """Return a WSGI server whose /secret nobody may see."""
+
+    def gate(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/secret":
+            start_response("401 Unauthorized", [("Content-Length", "0")])
+        else:
+            environ["wsgi.websocket"].accept()
+        return []
+
+    return WSGIServer(LOCAL, gate, log=None)
+
+
+def ask(server: Acceptor, request_head: bytes) -> int:
+    """Return the status that *request_head* is answered with."""
+    with visiting(server) as peer:
+        peer.send(request_head)
+        status: int = in_time(peer.read_response).status
+        in_time(peer.read_to_end)
+    return status
+
+
+@pytest.mark.parametrize("make", [native, wsgi])
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (head(origin="https://elsewhere.example"), 403),
+        (head(sec_websocket_version="12"), 426),
+        (head("GET /secret HTTP/1.1"), 401),
+        (b"GARBAGE\r\n\r\n", 400),
+    ],
+    ids=["origin", "version", "application", "garbage"],
+)
+def test_refused_handshake_is_counted_and_told(
+    refusals: list[int], make: Any, request_head: bytes, status: int
+) -> None:
+    server = make()
+    assert ask(server, request_head) == status
+    assert server.manager.counts.refused == {status: 1}
+    assert refusals == [status]
+
+
+@pytest.mark.parametrize("make", [native, wsgi])
+def test_request_for_something_else_is_no_refused_handshake(refusals: list[int], make: Any) -> None:
+    server = make()
+    plain = b"GET /secret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert ask(server, plain) == 401
+    assert server.manager.counts.refused == {}
+    assert refusals == []
+
+
+def test_answer_that_is_no_error_is_no_refusal(refusals: list[int]) -> None:
+    server = serve(echo, LOCAL, process_request=lambda request: Response(200, body="hello\n"))
+    assert ask(server, head()) == 200
+    assert server.manager.counts.refused == {}
+    assert refusals == []

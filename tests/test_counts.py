@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
@@ -35,8 +36,12 @@ def joined() -> Iterator[tuple[Manager, WebSocket, WebSocket]]:
     server.drop()
 
 
+def leave(counts: Counts, ended: Ended) -> None:
+    counts.leave(ended, {ended: None})
+
+
 def total(manager: Manager) -> Stats:
-    return manager.counts.total(ws.stats for ws in manager)
+    return manager.counts.total(manager)
 
 
 def test_manager_counts_what_its_connections_do(
@@ -108,26 +113,51 @@ def test_manager_tells_its_followers_of_each_connection() -> None:
 
 def test_counts_add_up_stats_and_take_what_is_queued_as_it_is() -> None:
     counts = Counts()
-    counts.leave(Ended(1000, Stats(1, 2, 3, 4, 5, 6, 7, 8)))
-    counts.leave(Ended(1001, Stats(1, 1, 1, 1, 1, 1, 1, 1)))
+    leave(counts, Ended(1000, Stats(1, 2, 3, 4, 5, 6, 7, 8)))
+    leave(counts, Ended(1001, Stats(1, 1, 1, 1, 1, 1, 1, 1)))
     assert counts.total([]) == Stats(2, 3, 4, 5, 6, 7, 8, 0)
-    assert counts.total([Stats(1, 1, 1, 1, 1, 1, 1, 4)] * 2) == Stats(4, 5, 6, 7, 8, 9, 10, 8)
+    here = [Ended(None, Stats(1, 1, 1, 1, 1, 1, 1, 4)) for _ in range(2)]
+    assert counts.total(here) == Stats(4, 5, 6, 7, 8, 9, 10, 8)
+
+
+def test_counts_have_who_leaves_once_at_any_moment() -> None:
+    class Watched(dict[Any, None]):
+        def __delitem__(self, key: Any) -> None:
+            totals.append(counts.total(self))
+            super().__delitem__(key)
+            totals.append(counts.total(self))
+
+    counts = Counts()
+    totals: list[Stats] = []
+    one = Ended(1000, Stats(1, 1, 1, 1, 1, 1, 1, 0))
+    counts.leave(one, Watched({one: None}))
+    assert totals == [one.stats] * 2
+
+
+def test_counts_look_again_where_somebody_left_meanwhile() -> None:
+    class Slow(dict[Any, None]):
+        def __iter__(self) -> Iterator[Any]:
+            if one in self:
+                yield from list(self.keys())
+                counts.leave(one, self)
+            yield from ()
+
+    counts = Counts()
+    one = Ended(1000, Stats(1, 1, 1, 1, 1, 1, 1, 0))
+    assert counts.total(Slow({one: None})) == one.stats
 
 
 def test_counts_tell_a_bounded_number_of_close_codes_apart() -> None:
     counts = Counts()
-    for code in range(3000, 3000 + MAX_CODES):
-        counts.leave(Ended(code))
-    counts.leave(Ended(4000))
-    counts.leave(Ended(4001))
-    counts.leave(Ended(3000))
+    for code in [*range(3000, 3000 + MAX_CODES), 4000, 4001, 3000]:
+        leave(counts, Ended(code))
     assert len(counts.closes) == MAX_CODES + 1
     assert (counts.closes[3000], counts.closes[OTHER]) == (2, 2)
 
 
 def test_counts_leave_no_code_of_what_is_not_over() -> None:
     counts = Counts()
-    counts.leave(Ended(None))
+    leave(counts, Ended(None))
     assert counts.closes == {}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import gevent
@@ -144,6 +146,32 @@ def test_log_frames_takes_up_where_a_frame_begins(lines: list[str]) -> None:
     assert lines == said(server, "received text, 10 bytes")
     peer.socket.close()
     server.drop()
+
+
+def test_log_frames_takes_up_after_what_arrives_by_pieces(lines: list[str]) -> None:
+    server, peer = server_and_peer()
+    whole = peer.frame(TEXT, b"a" * 20_000)
+    peer.socket.sendall(whole[:9_000])
+    pieces = server.receive_pieces()
+    with gevent.Timeout(PATIENCE):
+        received = len(next(pieces))
+        log_frames(server)
+        peer.socket.sendall(whole[9_000:])
+        received += sum(map(len, pieces))
+    assert received == 20_000
+    peer.send(TEXT, b"after that")
+    assert server.receive(timeout=PATIENCE) == "after that"
+    assert lines == said(server, "received text, 10 bytes")
+    peer.socket.close()
+    server.drop()
+
+
+def test_frames_are_read_by_nobody_else_where_none_are_logged() -> None:
+    script = "import geventws.server, geventws.pywsgi, geventws.client, sys; print(*sys.modules)"
+    given = [sys.executable, "-c", script]
+    modules = subprocess.run(given, capture_output=True, text=True, check=True).stdout.split()
+    assert "geventws.websocket" in modules
+    assert not {"geventws.frames", "geventws.logs", "geventws.dashboard"} & {*modules}
 
 
 def test_log_frames_says_what_no_frame_is(lines: list[str]) -> None:

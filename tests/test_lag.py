@@ -8,8 +8,9 @@ from threading import Thread
 import gevent
 import pytest
 
-from geventws.lag import TICK, HubLag
+from geventws.lag import TICK, UNWATCHED, HubLag
 from tests.pairs import burn
+from tests.rawpeer import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
 
@@ -51,7 +52,9 @@ def test_lag_may_be_read_in_another_thread(lag: HubLag) -> None:
 
 
 def test_lag_runs_no_timer_before_it_is_read() -> None:
-    HubLag()  # the fixture would find the watcher
+    lag = HubLag()
+    gevent.sleep(0)
+    assert lag._timer is None
 
 
 def test_lag_stops_when_nobody_reads_any_more(lag: HubLag) -> None:
@@ -59,3 +62,36 @@ def test_lag_stops_when_nobody_reads_any_more(lag: HubLag) -> None:
     gevent.sleep(TICK * 2)
     lag.stop()
     assert lag.read() == 0.0  # it begins anew
+
+
+def test_lag_is_measured_no_more_when_nobody_has_read_it_for_long(lag: HubLag) -> None:
+    lag.read()
+    lag._until -= UNWATCHED
+    with gevent.Timeout(PATIENCE):
+        while lag._until:
+            gevent.sleep(TICK)
+    assert lag._timer is None
+    assert lag.read() == 0.0
+
+
+def test_lag_that_is_stopped_at_once_never_begins(lag: HubLag) -> None:
+    lag.read()
+    lag.stop()
+    gevent.sleep(TICK)
+    assert lag._timer is None
+
+
+def test_lag_that_was_started_is_measured_until_it_is_stopped(lag: HubLag) -> None:
+    assert lag.now() == 0.0
+    lag.start()
+    timer = lag._timer
+    lag.start()
+    assert lag._timer is timer
+    burn(0.3)
+    assert lag.now() > 0.2
+    with gevent.Timeout(PATIENCE):
+        while lag.now() > 0.2:  # it is not late any more
+            gevent.sleep(TICK)
+    assert lag.read() > 0.2  # but was
+    lag.stop()
+    assert lag.now() == 0.0

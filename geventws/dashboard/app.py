@@ -12,9 +12,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from hmac import new as hmac
 from importlib.resources import files
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
+from time import monotonic
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
@@ -26,6 +27,7 @@ from geventws.manager import Manager
 logger = logging.getLogger("geventws")
 
 SHORTEST: Final = 16  # characters of a token
+FRESH: Final = 0.9  # seconds that an answer is good for others who ask; each page asks once in one
 COOKIE: Final = "geventws_dashboard"
 HEADERS: Final = (
     (
@@ -51,7 +53,7 @@ FILES: Final = {
     "/dashboard.js": _file("dashboard.js", "text/javascript"),
 }
 NOT_FOUND: Final = Response(404, HEADERS, "not found\n")
-NOT_ALLOWED: Final = Response(405, (("Allow", "GET"), *HEADERS), "method not allowed\n")
+NOT_ALLOWED: Final = Response(405, (("Allow", "GET, HEAD"), *HEADERS), "method not allowed\n")
 NO_TOKEN: Final = Response(
     401,
     (("WWW-Authenticate", 'Bearer realm="geventws"'), *HEADERS),
@@ -112,16 +114,19 @@ class Dashboard:
         # not the token itself: a browser keeps it on disk
         self._cookie = hmac(self._token, COOKIE.encode(), sha256).hexdigest()
         self._lag = HubLag()
+        self._run = token_hex(8)  # another one after a restart, when all numbers begin anew
+        self._latest: tuple[float, Manager | None, bytes] = (0.0, None, b"")
 
     def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
         """Answer a request to where this is mounted (PEP 3333)."""
-        base = environ.get("SCRIPT_NAME", "")
-        try:
-            request = request_of(environ)
-        except InvalidHandshake as error:
-            return respond(refusal(error), start_response)
         secure = self._secure or environ.get("wsgi.url_scheme") == "https"
-        return respond(self._answer(request, base, secure), start_response)
+        base = quote(environ.get("SCRIPT_NAME", ""), encoding="latin-1")
+        try:
+            response = self._answer(request_of(environ), base, secure)
+        except InvalidHandshake as error:
+            response = refusal(error)
+        body = respond(response, start_response)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request under *prefix*; for all others ask process_request, or return None.
@@ -137,14 +142,14 @@ class Dashboard:
         self._lag.stop()
 
     def _answer(self, request: Request, base: str, secure: bool) -> Response:
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             return NOT_ALLOWED
         given = parse_qs(request.query, keep_blank_values=True).get("token")
         if given is not None:
             return self._exchange(given[-1], request, base, secure)
         if not self._is_known(request):
             return NO_TOKEN
-        path = request.path.removeprefix(base)
+        path = request.path.removeprefix(unquote(base))
         if path == "":  # what the page names is relative to a path that ends so
             return _redirect(base)
         if path == "/numbers":
@@ -152,7 +157,15 @@ class Dashboard:
         return FILES.get(path, NOT_FOUND)
 
     def _numbers(self) -> Response:
-        body = json.dumps(snapshot(self.manager, self._lag), separators=(",", ":"))
+        """Return the numbers; what one asks for soon after another one is the same to both.
+
+        So all see the longest delay of the hub, and those who ask often cost no more than one.
+        """
+        made, manager, body = self._latest
+        if manager is not self.manager or monotonic() - made >= FRESH:
+            found = {"run": self._run, **snapshot(self.manager, self._lag)}
+            body = json.dumps(found, separators=(",", ":")).encode()
+            self._latest = found["time"], self.manager, body
         return Response(200, (("Content-Type", "application/json"), *HEADERS), body)
 
     def _exchange(self, given: str, request: Request, base: str, secure: bool) -> Response:
@@ -162,17 +175,23 @@ class Dashboard:
             return NO_TOKEN
         # Lax, for Strict would leave it out where a link to here is followed
         attributes = f"Path={base or '/'}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
-        return _redirect(base, ("Set-Cookie", f"{COOKIE}={self._cookie}; {attributes}"))
+        return _redirect(base, ("Set-Cookie", f"{_name_for(request)}={self._cookie}; {attributes}"))
 
     def _is_known(self, request: Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(given.strip()):
             return True
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(_name_for(request), "")
         return compare_digest(cookie.encode(), self._cookie.encode())
 
     def _is_token(self, given: str) -> bool:
         return compare_digest(given.encode(errors="replace"), self._token)
+
+
+def _name_for(request: Request) -> str:
+    """Return the cookie's name, with the port in it: a host's cookies go to all ports."""
+    port = request.headers.get("Host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isascii() and port.isdigit() and len(port) < 6 else COOKIE
 
 
 def is_prefix(prefix: str) -> bool:

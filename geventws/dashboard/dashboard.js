@@ -4,6 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const SPANS = [30, 60, 120, 180]; // seconds the plots show, the longer the more there is
 const EVERY = 1000; // ms between two questions
+const PATIENCE = 5000; // ms that an answer may take
 const WIDTH = 600, HEIGHT = 120; // of a plot, in units of its own
 const CLOSE_NAMES = {
   0: "others", 1000: "normal closure", 1001: "going away", 1002: "protocol error",
@@ -14,7 +15,7 @@ const CLOSE_NAMES = {
 const STATUS_NAMES = {
   400: "bad request", 401: "unauthorized", 403: "forbidden", 404: "not found",
   405: "method not allowed", 408: "too late", 414: "address too long", 426: "upgrade required",
-  429: "too many from one address", 431: "head too large", 500: "internal error", 503: "too many",
+  429: "too many from one address", 431: "head too large", 500: "internal error", 503: "overload",
 };
 
 // ---- numbers as people read them ------------------------------------------------------------
@@ -28,7 +29,8 @@ const scaled = (value, base, units) => {
   const digits = value >= 100 || (step === 0 && Number.isInteger(value)) ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)}${units[step]}`;
 };
-const count = (value) => neat(scaled(value, 1000, ["", " k", " M", " G"]));
+const count = (value) =>
+  value >= 10 && value < 10_000 ? whole(value) : neat(scaled(value, 1000, ["", " k", " M", " G"]));
 const whole = (value) => Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");
 const size = (value) => scaled(value, 1000, [" B", " kB", " MB", " GB"]);
 const time = (value) => (value >= 1 ? `${value.toFixed(2)} s` : scaled(value * 1000, Infinity, [" ms"]));
@@ -97,6 +99,15 @@ class Plot {
     section.append(element("div", { className: "canvas", ariaHidden: "true" }, svg, this.top, this.middle, bottom), times);
   }
 
+  // Begins anew: what comes next does not go on from what is there.
+  restart(now) {
+    for (const line of this.lines) {
+      const last = line.points.at(-1);
+      if (last && last[0] < now.time) line.points.push([last[0], null]);
+      else line.points = []; // of another clock
+    }
+  }
+
   add(now, before) {
     for (const line of this.lines) {
       const value = line.value(now, before);
@@ -119,15 +130,22 @@ class Plot {
   }
 
   trace(line, now, top, span) {
-    const points = line.points.filter(([, value]) => value !== null);
-    const places = points.map(([at, value]) => [
-      Math.max(WIDTH * (1 - (now - at) / span), 0).toFixed(1),
-      (HEIGHT * (1 - value / top)).toFixed(1),
-    ]);
-    const path = places.map(([x, y]) => `${x} ${y}`).join("L");
-    line.path.setAttribute("d", path && `M${path}`);
-    const ends = line === this.lines[0] && places.length ? [places[0][0], places.at(-1)[0]] : null;
-    line.area.setAttribute("d", ends ? `M${ends[0]} ${HEIGHT}L${path}L${ends[1]} ${HEIGHT}Z` : "");
+    let path = "", area = "";
+    let x = null; // of the point before, where the line goes on from it
+    for (const [at, value] of [...line.points.filter(([at]) => now - at <= span), [now, null]]) {
+      if (value === null) {
+        if (x !== null) area += `L${x} ${HEIGHT}Z`;
+        x = null;
+        continue;
+      }
+      const begins = x === null;
+      x = (WIDTH * (1 - (now - at) / span)).toFixed(1);
+      const place = `${x} ${(HEIGHT * (1 - value / top)).toFixed(1)}`;
+      path += begins ? `M${place}h0` : `L${place}`; // of nothing else, h0 makes a dot
+      area += begins ? `M${x} ${HEIGHT}L${place}` : `L${place}`;
+    }
+    line.path.setAttribute("d", path);
+    line.area.setAttribute("d", line === this.lines[0] ? area : "");
   }
 }
 
@@ -169,7 +187,9 @@ let before = null;
 let paused = false;
 
 function show(now) {
-  if (before !== null && now.time > before.time && now.opened >= before.opened) {
+  if (before !== null && now.run !== before.run) {
+    for (const plot of plots) plot.restart(now);
+  } else if (before !== null && now.time > before.time) {
     for (const plot of plots) plot.add(now, before);
   }
   before = now;
@@ -180,24 +200,31 @@ function show(now) {
 }
 
 function say(state, text) {
-  if (paused && state !== "wait") return; // that answer was asked for before
   if ($("status").textContent !== text) $("status").textContent = text; // or it is read out again
   $("status").dataset.state = state;
 }
 
+function pause(on, state, text) {
+  paused = on;
+  $("pause").setAttribute("aria-pressed", paused);
+  $("pause").textContent = paused ? "Go on" : "Pause";
+  say(state, text);
+}
+
 async function ask() {
+  let answer = null, now = null;
   try {
-    const answer = await fetch("numbers", { cache: "no-store" });
-    if (answer.status === 401) {
-      say("off", "The token is not valid any more");
-      return;
-    }
-    if (!answer.ok) throw new Error(answer.statusText);
-    show(await answer.json());
-    say("on", "Live");
+    answer = await fetch("numbers", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.ok) now = await answer.json();
   } catch {
-    say("off", "No answer, trying again");
+    answer = null; // nobody answers, or not in time
   }
+  if (now !== null) show(now);
+  if (paused) return; // meanwhile
+  if (now !== null) say("on", "Live");
+  else if (answer === null) say("off", "No answer, trying again");
+  else if (answer.status === 401) pause(true, "off", "The token is not valid any more");
+  else say("off", `Answered ${answer.status}, trying again`);
 }
 
 async function run() {
@@ -206,10 +233,5 @@ async function run() {
   setTimeout(run, Math.max(EVERY - (performance.now() - since), EVERY / 4));
 }
 
-$("pause").onclick = () => {
-  paused = !paused;
-  $("pause").setAttribute("aria-pressed", paused);
-  $("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) say("wait", "Paused");
-};
+$("pause").onclick = () => pause(!paused, "wait", paused ? "Connecting" : "Paused");
 run();

@@ -12,6 +12,7 @@ from heapq import nlargest
 from time import monotonic
 from typing import Any, Final
 
+from geventws.counts import add_up
 from geventws.lag import HubLag
 from geventws.logs import connection_id
 from geventws.manager import Manager
@@ -31,11 +32,12 @@ def snapshot(manager: Manager, lag: HubLag) -> dict[str, Any]:
     """
     survey = Survey()
     counts = manager.counts
-    total = counts.total(survey.look_at(manager))
+    past, connections = counts.divide(manager)
+    total = add_up(past, survey.look_at(connections))
     return {
         "version": __version__,
         "time": monotonic(),
-        "connections": len(manager),
+        "connections": len(connections),
         "opened": counts.opened,
         "total": total._asdict(),
         "closes": {str(code): count for code, count in sorted(counts.closes.items())},
@@ -58,10 +60,10 @@ class Survey:
         self.latencies: list[float] = []
         self._unsent: list[tuple[int, float, WebSocket]] = []
 
-    def look_at(self, manager: Manager) -> Iterator[Stats]:
+    def look_at(self, connections: list[WebSocket]) -> Iterator[Stats]:
         """Yield the stats of each connection, and take note of the rest."""
         since = monotonic()
-        for ws in manager:
+        for ws in connections:
             self._note(ws)
             yield ws.stats
             if monotonic() - since > SHARE:

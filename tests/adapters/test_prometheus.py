@@ -179,6 +179,33 @@ def test_metrics_may_be_scraped_in_another_thread(
     assert value(found[0], "geventws_connections") == 0
 
 
+def test_counters_never_go_down_while_connections_come_and_go(
+    registry: CollectorRegistry, managers: tuple[Manager, Manager]
+) -> None:
+    def scrape_often(found: list[Samples]) -> None:
+        for _ in range(10):
+            found.append(scrape(registry))
+
+    seen: tuple[list[Samples], list[Samples]] = [], []
+    threads = [Thread(target=scrape_often, args=[found]) for found in seen]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        client, server = pair()
+        managers[0].add(server)
+        server.send("hello")
+        client.drop()
+        server.drop()
+    for found in seen:
+        found.append(scrape(registry))
+        opened = value(found[-1], "geventws_connections_opened_total")
+        assert opened > 0
+        assert value(found[-1], "geventws_close_codes_total", code="1006") == opened
+        sent = [value(each, "geventws_messages_sent_total") for each in found]
+        assert sent == sorted(sent)
+        assert sent[-1] == opened
+
+
 def test_registry_takes_one_collector_and_registering_scrapes_nothing(
     registry: CollectorRegistry, managers: tuple[Manager, Manager]
 ) -> None:

@@ -1,4 +1,4 @@
-"""A server with a dashboard and visitors of every kind: python -m tests.dashboard.stage.
+"""A server with a dashboard and visitors: python -m tests.dashboard.stage [PORT [TOKEN]].
 
 It says on one line where the page is, and plays until its standard input ends.
 """
@@ -28,8 +28,8 @@ ENDS = (1000, 1000, 1000, 1001, 1001, 4000, 4008)  # close codes of visitors
 REFUSED = (
     head(origin="https://elsewhere.example"),
     head(sec_websocket_version="8"),
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET / HTTP/1.0\r\n\r\n",
+    head("POST / HTTP/1.1"),
+    head(host=None),
 )
 MESSAGES = ("x" * 40, "y" * 400, b"z" * 2000)
 OPTIONS: OptionArguments = {"ping_interval": 1.0, "ping_timeout": 45.0, "compression": None}
@@ -38,12 +38,12 @@ OPTIONS: OptionArguments = {"ping_interval": 1.0, "ping_timeout": 45.0, "compres
 class Stage:
     """The server, and who visits it."""
 
-    def __init__(self, seed: int = 7) -> None:
+    def __init__(self, port: int = 0, token: str = TOKEN, *, seed: int = 7) -> None:
         self._chance = random.Random(seed)
-        self._dashboard = Dashboard(TOKEN)
+        self._dashboard = Dashboard(token)
         self.server = geventws.serve(
             self._serve,
-            ("127.0.0.1", 0),
+            ("127.0.0.1", port),
             process_request=self._dashboard.answer,
             **OPTIONS,
         )
@@ -53,7 +53,9 @@ class Stage:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/dashboard/?token={TOKEN}"
+        return (
+            f"http://127.0.0.1:{self.server.server_port}/dashboard/?token={self._dashboard.token}"
+        )
 
     def play(self) -> None:
         """Begin; whatever is begun here ends with the process."""
@@ -125,7 +127,7 @@ class Stage:
 
 
 if __name__ == "__main__":
-    stage = Stage()
+    stage = Stage(int(sys.argv[1]) if len(sys.argv) > 1 else 0, *sys.argv[2:])
     stage.play()
     print(stage.url, flush=True)
     gevent.get_hub().threadpool.apply(sys.stdin.read)

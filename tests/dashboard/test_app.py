@@ -10,6 +10,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
+import gevent
 import pytest
 from gevent import socket
 
@@ -140,15 +141,55 @@ def test_cookie_of_one_token_does_not_open_another(site: Site) -> None:
     assert there.status == 401
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("a:9000", f"{COOKIE}_9000"),
+        ("[::1]:9001", f"{COOKIE}_9001"),
+        ("a", COOKIE),
+        ("[::1]", COOKIE),
+        ("a:900000", COOKIE),
+    ],
+)
+def test_cookie_is_named_for_the_port_that_it_is_for(site: Site, host: str, name: str) -> None:
+    site.get(f"/?token={TOKEN}", host=host)
+    cookie = site.headers["set-cookie"].partition(";")[0]
+    assert cookie.partition("=")[0] == name
+    site.get("/", host=host, cookie=f"{COOKIE}_1=another; {cookie}")
+    assert site.status == 200
+
+
 def test_dashboard_without_a_slash_leads_to_the_one_with(site: Site) -> None:
     site.get("", authorization=f"Bearer {TOKEN}")
     assert (site.status, site.headers["location"]) == (303, "/seen/")
 
 
-def test_dashboard_can_be_read_only(site: Site) -> None:
-    for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
-        site.get("/numbers", method, authorization=f"Bearer {TOKEN}")
-        assert (site.status, site.headers["allow"]) == (405, "GET")
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_dashboard_can_be_read_only(site: Site, method: str) -> None:
+    site.get("/numbers", method, authorization=f"Bearer {TOKEN}")
+    assert (site.status, site.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_head_is_answered_as_get_without_the_body(site: Site, path: str) -> None:
+    assert site.get(path, "HEAD", authorization=f"Bearer {TOKEN}") == b""
+    assert (site.status, int(site.headers["content-length"]) > 0) == (200, True)
+    assert site.get(path, "HEAD") == b""
+    assert site.status == 401
+
+
+@pytest.mark.parametrize(
+    ("base", "quoted"), [("/a b", "/a%20b"), ("/\xc3\xa9", "/%C3%A9"), ("/a;b", "/a%3Bb")]
+)
+def test_dashboard_may_be_mounted_where_names_need_quoting(
+    dashboard: Dashboard, base: str, quoted: str
+) -> None:
+    there = Site(dashboard, base)
+    there.get(f"/?token={TOKEN}")
+    assert there.headers["location"] == f"{quoted}/"
+    assert f"; Path={quoted}; HttpOnly; " in there.headers["set-cookie"]
+    there.get("/dashboard.css", authorization=f"Bearer {TOKEN}")
+    assert there.status == 200
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/app.py", "/../app.py", "/numbers/"])
@@ -168,6 +209,22 @@ def test_numbers_are_those_of_the_manager(dashboard: Dashboard, site: Site) -> N
     found = json.loads(site.get("/numbers", authorization=f"Bearer {TOKEN}"))
     assert site.headers["content-type"] == "application/json"
     assert found["refused"] == {"403": 1}
+
+
+def test_numbers_are_the_same_for_all_who_ask_at_once(dashboard: Dashboard, site: Site) -> None:
+    def ask() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(site.get("/numbers", authorization=f"Bearer {TOKEN}"))
+        return found
+
+    first = ask()
+    assert ask() == first
+    dashboard.manager = Manager()
+    assert ask()["time"] > first["time"]
+    with gevent.Timeout(PATIENCE):
+        while (found := ask())["time"] - first["time"] < 1:
+            gevent.sleep(0.1)
+    assert found["run"] == first["run"]
+    assert Dashboard(TOKEN)._run != first["run"]
 
 
 def test_server_shows_it_beside_its_websockets(dashboard: Dashboard) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
@@ -39,30 +42,56 @@ class Page:
                 (path.getAttribute("d") ?? "").includes("L"))).map((plot) => plot.id)"""
         return set(self.driver.execute_script(read))
 
+    def begun(self, plot: str) -> int:
+        """Return in how many pieces the first line of *plot* is."""
+        read = "return $(arguments[0]).querySelector('path:not(.area)').getAttribute('d')"
+        return str(self.driver.execute_script(read, plot)).count("M")
+
     def until(self, done: Callable[[], bool]) -> None:
         WebDriverWait(self.driver, PATIENCE).until(lambda _: done())
 
 
-@pytest.fixture(scope="module")
-def stage() -> Iterator[subprocess.Popen[str]]:
-    """The stage, playing; its standard output has the address next."""
-    command = [sys.executable, "-m", "tests.dashboard.stage"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+class Play:
+    """The stage, in a process of its own."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self, *arguments: str) -> None:
+        """Begin to play, anew where it was ended; returns when the page is there."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.dashboard.stage", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        """End at once."""
+        self.process.kill()
+        self.process.communicate()
+
+    @property
+    def port(self) -> str:
+        """The port that it plays at."""
+        return str(urlsplit(self.url).port)
 
 
 @pytest.fixture(scope="module")
-def page(stage: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def stage() -> Iterator[Play]:
+    """The stage, playing."""
+    play = Play()
+    yield play
+    play.end()
+
+
+@pytest.fixture(scope="module")
+def page(stage: Play, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The dashboard of the stage, opened with its token."""
-    assert stage.stdout is not None
-    url = stage.stdout.readline().strip()
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        driver.get(url)
+        driver.get(stage.url)
         yield Page(driver)
 
 
@@ -90,6 +119,47 @@ def test_page_fits_small_screens(page: Page, width: int) -> None:
     page.until(lambda: page.driver.execute_script(sideways) == 0)
 
 
-def test_page_says_when_the_server_is_gone(page: Page, stage: subprocess.Popen[str]) -> None:
-    stage.kill()
+def test_page_says_when_the_server_is_stuck(page: Page, stage: Play) -> None:
+    stage.process.send_signal(signal.SIGSTOP)
+    try:
+        page.until(lambda: page.text("#status") == "No answer, trying again")
+    finally:
+        stage.process.send_signal(signal.SIGCONT)
+    page.until(lambda: page.text("#status") == "Live")
+
+
+def test_page_goes_on_when_the_server_is_there_again(page: Page, stage: Play) -> None:
+    begun = page.begun("messages")
+    stage.end()
     page.until(lambda: page.text("#status") == "No answer, trying again")
+    stage.begin(stage.port)
+    page.until(lambda: page.text("#status") == "Live")
+    page.until(lambda: page.begun("messages") > begun)  # nothing is drawn between the two
+
+
+def test_page_draws_what_another_clock_counts(page: Page) -> None:
+    page.driver.find_element(By.ID, "pause").click()
+    page.driver.execute_async_script(ANOTHER_CLOCK)
+    places = page.driver.execute_script(
+        "return $('connections').querySelector('path:not(.area)').getAttribute('d')"
+    )
+    assert re.fullmatch(r"M[\d.]+ [\d.]+h0L600.0 [\d.]+", places)
+    page.driver.find_element(By.ID, "pause").click()
+
+
+ANOTHER_CLOCK = """
+const [done] = arguments;
+fetch("numbers").then((answer) => answer.json()).then((now) => {
+  for (const time of [1, 2, 3]) show({ ...now, run: "another", time });
+  done();
+});
+"""
+
+
+def test_page_asks_no_more_with_a_token_of_the_past(page: Page, stage: Play) -> None:
+    stage.end()
+    stage.begin(stage.port, "another-token-than-before")
+    page.until(lambda: page.text("#status") == "The token is not valid any more")
+    assert page.text("#pause") == "Go on"
+    page.driver.get(stage.url)
+    page.until(lambda: page.text("#status") == "Live")
