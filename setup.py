@@ -48,9 +48,12 @@ REQUIRED = ["gevent>=25.4.1", "greenlet>=3.1", "zope.event>=5.0", "zope.interfac
 # What an installed geventws can use more of; the tools of a checkout are in requirements.txt.
 EXTRAS = {
     "cherrypy": ["CherryPy>=18.10"],
+    "django": ["Django>=4.2"],
+    "flask": ["Flask>=3.0"],
     "gunicorn": ["gunicorn>=23"],
     "locust": ["locust>=2.47"],
     "prometheus": ["prometheus_client>=0.20"],
+    "socketio": ["python-engineio>=4.9"],
     "socks": ["python-socks>=3.0"],
     "tornado": ["tornado>=6.4"],
     "truststore": ["truststore>=0.10"],

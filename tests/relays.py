@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from geventws.core.errors import ConnectionClosed
-from geventws.recording import Recorder, Relay, recorded
 from geventws.server import serve
-from geventws.sessions import Session, read_session
+from geventws.sessions.files import Session, read_session
+from geventws.sessions.recording import Recorder, Relay, recorded
 from geventws.websocket import WebSocket
 from tests.rawpeer import PATIENCE
 from tests.serving import LOCAL, running

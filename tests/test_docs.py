@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS_ON = re.compile(r"serve_forever\(\)$", re.MULTILINE)
-PATCHED = {  # importing locust patches the standard library
+PATCHED = {  # importing locust patches the standard library; django.md configures its process
+    "django.md",
     *("load-testing.md", "migrate-locust-websocket-client.md", "record-replay.md"),
 }
 PORT = "9000"  # of the pages; readers may have a server of theirs there, so it is replaced
