@@ -12,10 +12,10 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
-.PHONY: conformance peers autobahn fuzz bench load
+.PHONY: conformance peers autobahn fuzz bench load soak faults-net
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(STAMP) ## the chat demo on http://127.0.0.1:9000, compiled where that is possible
 	@GEVENTWS_COMPILE=auto $(BUILD) >$(VENV)/build.log 2>&1 || echo "interpreted: see $(VENV)/build.log"
@@ -67,6 +67,13 @@ bench: $(STAMP) ## CPU per message beside every peer, an hour or two; QUICK=1 ta
 
 load: $(STAMP) ## a distributed Locust run of 20 s against our server: build/load/report.html
 	$(BIN)/python -m loadtests.load echo
+
+soak: build ## 10,000 connections for ten minutes, faults and floods: docs/reliability.md
+	$(BIN)/python -m loadtests.soak --page
+
+faults-net: $(STAMP) ## peers behind a wire that goes down; takes iproute2, and root or user namespaces
+	@if [ "$$(id -u)" = 0 ]; then run=; else run="unshare -Urn"; fi; \
+		$$run $(BIN)/python -m tests.faults.namespaces
 
 build: $(STAMP) ## compile the hot modules in place; after an edit, again
 	@# CFLAGS takes the place of Python's own flags, optimisation included

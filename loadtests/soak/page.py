@@ -56,7 +56,8 @@ def _scenario(name: str, module: Any, found: Mapping[str, Any]) -> str:
     command = f"python -m loadtests.soak {name}" + _options(found)
     body = [[each.what, value(each), bound(each)] for each in figures]
     rows = table(["what", "found", "at most"], body)
-    return f"## {module.__doc__.strip().removesuffix(".")}\n\n`{command}`\n\n{rows}\n"
+    title = module.__doc__.strip().removesuffix(".")
+    return f"## {title}\n\n`{command}`\n\n{rows}"
 
 
 def _options(found: Mapping[str, Any]) -> str:
@@ -80,7 +81,9 @@ def bound(figure: Figure) -> str:
 
 def _rows(title: str, rows: list[Row]) -> str:
     body = [[each.name, each.what, ", ".join(_shown(each))] for each in rows]
-    return f"### {title}\n\n{table(['', 'what', 'shown by'], body)}\n"
+    rule = "| --- | --- | --- |"  # of text, where table() has numbers
+    text = table(["", "what", "shown by"], body).replace("| --- | ---: | ---: |", rule)
+    return f"### {title}\n\n{text}"
 
 
 def _shown(row: Row) -> Iterator[str]:

@@ -23,7 +23,7 @@ FAULTS, VOLUME = "test_websocket_faults.py", "test_websocket_volume.py"
 
 LOADS: Final = [
     Row("L1", "10,000 idle connections, pings on", ("test_server_idle.py",), ("steady",)),
-    Row("L2", "idle ones, and others that talk in numbered messages", (), ("steady", "cycles")),
+    Row("L2", "idle ones, and others that talk in numbered messages", (), ("steady",)),
     Row("L3", "100,000 connections that come, talk and leave", (), ("cycles",)),
     Row(
         *("L4", "broadcasts to a crowd of which some do not read"),
@@ -31,9 +31,13 @@ LOADS: Final = [
     ),
     Row("L5", "floods beside quiet ones", (f"{SILENCE}::flooders",), ("neighbours",)),
     Row("L6", "many greenlets send on one connection", (f"{VOLUME}::many_senders",)),
-    Row("L7", "large messages both ways at once", (f"{HUGE}::as_large_as_may_be",)),
     Row(
-        *("L8", "a crowd comes back after its server is gone"),
+        "L7",
+        "large messages both ways at once, on 20 connections",
+        (f"{HUGE}::as_large_as_may_be",),
+    ),
+    Row(
+        *("L8", "clients come back after their server is gone"),
         *(("test_prefork.py::restart_refuses_nobody",), ("workers",)),
     ),
 ]
@@ -87,7 +91,7 @@ REFUSED: Final = [
     Row("B9", "floods of pings", (f"{SILENCE}::pings_of_peers",), ("neighbours",)),
     Row(
         *("B10", "line breaks in what goes out"),
-        ("core/test_headers.py", "test_arguments.py", "test_client_arguments.py"),
+        ("core/test_headers.py", "faults/test_line_breaks.py"),
     ),
     Row(
         *("B11", "pages of other sites"),

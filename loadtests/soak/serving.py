@@ -71,6 +71,7 @@ def numbers(server: WebSocketServer) -> dict[str, Any]:
         "opened": manager.counts.opened,
         "closes": manager.counts.closes,
         "refused": manager.counts.refused,
+        "not_sent": manager.counts.not_sent,
         "greenlets": sum(issubclass(type(each), gevent.Greenlet) for each in gc.get_objects()),
         **manager.counts.total(manager)._asdict(),
     }

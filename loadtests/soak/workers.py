@@ -20,7 +20,7 @@ from loadtests.soak.processes import Program
 
 WORKERS: Final = 4
 CONNECTIONS: Final = 4_000
-PAUSE: Final = 1.0  # seconds between two messages of one connection
+PAUSE: Final = 4.0  # seconds between two messages of one connection
 BEFORE, AFTER = 2.0, 3.0  # seconds of talk
 
 

@@ -140,7 +140,11 @@ def test_network_that_stalls_ends_both_in_time_whatever_they_wait_for(
     handler: Any, way: str
 ) -> None:
     # a server whose read-ahead is full accuses no peer of silence, but of not reading
-    options: dict[str, Any] = {"ping_interval": SOON, "ping_timeout": SOON, "send_timeout": 2 * SOON}
+    options: dict[str, Any] = {
+        "ping_interval": SOON,
+        "ping_timeout": SOON,
+        "send_timeout": 2 * SOON,
+    }
     with connected(handler, **{way: Fault(STALL, 700)}, compression=None, **options) as (
         ws,
         proxy,

@@ -75,7 +75,7 @@ def _in_pieces(inflater: Inflater, limit: int | None, pieces: Sequence[bytes]) -
         room = None if limit is None else limit - len(made)
         made += inflater.inflate(piece, room, number == len(pieces), number == 1)
         assert limit is None or len(made) <= limit
-        assert len(inflater._context) <= 2 * inflater._window
+        assert len(inflater._context or b"") <= 2 * inflater._window
     return made
 
 
