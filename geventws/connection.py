@@ -290,7 +290,7 @@ class Connection(Sending):
         protocol = self._protocol
         try:
             # what is sent while more waits to be received is a reply, and more replies will follow
-            more = protocol.buffered() > 0
+            more = self._corks and protocol.buffered() > 0
             self._transport.write(protocol.data_to_send(), self._send_timeout, more)
         except OSError as error:
             self._lose(error)

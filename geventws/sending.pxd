@@ -3,6 +3,7 @@ from geventws.core.protocol cimport Protocol
 
 cdef class Sending:
     cdef public object _backlog
+    cdef public bint _corks
     cdef public object _line
     cdef public object _options
     cdef public Protocol _protocol

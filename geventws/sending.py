@@ -24,6 +24,7 @@ class Sending:
 
     __slots__ = (
         "_backlog",
+        "_corks",
         "_line",
         "_options",
         "_protocol",
@@ -40,6 +41,8 @@ class Sending:
         self._options = options
         self._send_timeout = options.send_timeout  # asked for with each message
         self._side = side
+        # a client's program may do something after send() that the hub knows nothing of
+        self._corks = side == Side.SERVER
         self._turn_taken = False
         self._line: deque[Any] | None = None  # events of those who wait for their turn
         self._unfinished = False  # a fragmented message is under way

@@ -174,8 +174,8 @@ class WebSocket(Callbacks):
     def send(self, message: Data | Iterable[Data]) -> None:
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
-        Returns when the operating system has the bytes; before that where more has come to be
-        received: up to 64 KiB then leave together, at the latest when the caller waits or closes.
+        Returns when the operating system has the bytes; on a server before that, where more has
+        come to be received: up to 64 KiB leave together, when the caller waits at the latest.
         An iterable's first item says text or binary; pings and pongs go between its fragments.
 
         Raises:

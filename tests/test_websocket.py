@@ -175,6 +175,27 @@ def test_pieces_not_yielded_are_passed_over(raw: tuple[WebSocket, RawPeer]) -> N
     assert server.receive(timeout=5) == "next"
 
 
+def asked_twice(asker: WebSocket, other: WebSocket) -> None:
+    """Let *other* receive the first of two messages that came together."""
+    asker.send("one")
+    asker.send("two")
+    assert other.receive() == "one"
+
+
+def test_client_sends_at_once_though_there_is_more_to_receive(ends: Pair) -> None:
+    asked_twice(ends.server, ends.client)
+    ends.client.send("three")
+    assert ends.server._transport.readable()  # though the hub has not run
+
+
+def test_server_sends_a_reply_together_with_those_that_follow_or_soon(ends: Pair) -> None:
+    asked_twice(ends.client, ends.server)
+    ends.server.send("three")
+    assert not ends.client._transport.readable()
+    gevent.sleep(0)
+    assert ends.client._transport.readable()
+
+
 # Receiving
 
 

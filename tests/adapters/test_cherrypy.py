@@ -229,7 +229,7 @@ def test_page_handlers_and_tools_may_answer_otherwise(app: App, path: str, statu
 
 def test_application_may_answer_anything(app: App) -> None:
     with pytest.raises(Rejected) as raised:
-        app.connect("/moved")
+        app.connect("/moved", redirects=0)
     rejected = raised.value
     assert (rejected.status, rejected.body) == (302, b"there\n")
     assert rejected.headers["Location"] == "/"

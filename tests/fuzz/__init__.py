@@ -20,8 +20,8 @@ comparing      the process that describes the same inputs with the compiled twin
 running        both of them, their logs, and the line of the table
 
 atheris sees only the interpreted twin. The compiled one gets every single input too, and its
-description must be the same. headers, handshake and deflate drive no module that is compiled: there
-is no second twin to compare. Finds, failures, logs and the two trees go to build/fuzz.
+description must be the same. deflate drives no module that is compiled: there is no second twin to
+compare. Finds, failures, logs and the two trees go to build/fuzz.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-COMPARED: Final = ["frame", "protocol", "conversation"]
+COMPARED: Final = ["frame", "headers", "handshake", "protocol", "conversation"]
 TARGETS: Final = ["frame", "headers", "handshake", "deflate", "protocol", "conversation"]
 # Bytes of an input: where a limit takes more, the target stretches them.
 MAX_LEN: Final = 512

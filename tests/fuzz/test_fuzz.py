@@ -176,7 +176,7 @@ def test_run_is_what_its_logs_say() -> None:
 
 
 def test_run_of_a_target_without_a_twin_says_so() -> None:
-    assert "no twin" in read_logs("headers", [LOG], 2.0, [0]).row()
+    assert "no twin" in read_logs("deflate", [LOG], 2.0, [0]).row()
 
 
 def test_run_that_failed_names_its_input() -> None:
