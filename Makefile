@@ -72,7 +72,7 @@ soak: build ## 10,000 connections for ten minutes, faults and floods: docs/relia
 	$(BIN)/python -m loadtests.soak --page
 
 faults-net: $(STAMP) ## peers behind a wire that goes down; takes iproute2, and root or user namespaces
-	@if [ "$$(id -u)" = 0 ]; then run=; else run="unshare -Urn"; fi; \
+	@if [ "$$(id -u)" = 0 ]; then run="unshare -n"; else run="unshare -Urn"; fi; \
 		$$run $(BIN)/python -m tests.faults.namespaces
 
 build: $(STAMP) ## compile the hot modules in place; after an edit, again

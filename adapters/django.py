@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any, Unpack, overload
 from urllib.parse import urlsplit
+from wsgiref.util import is_hop_by_hop
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -94,7 +95,7 @@ def websocket_view(view: View | None = None, /, **options: Unpack[AcceptArgument
                 raise InvalidHandshake("origin is not trusted (RFC 6455 10.2)", 403)
             ws = open_websocket(request.META, None, DjangoWebSocket, upgrader, True)
         except InvalidHandshake as error:
-            return _refused(error)
+            return _refused(request, error)
         except ConnectionClosed:  # the peer is gone, and nobody left to answer
             return HttpResponse(status=400)
         _call(partial(view, request, ws, *args, **kwargs), ws)
@@ -153,8 +154,10 @@ def _matches(origin: str, trusted: str) -> bool:
     return given.scheme == scheme and is_same_domain(given.netloc, host.removeprefix("*"))
 
 
-def _refused(error: InvalidHandshake) -> HttpResponse:
+def _refused(request: HttpRequest, error: InvalidHandshake) -> HttpResponse:
     begun: list[Any] = []
     body = respond(refusal(error), lambda *head: begun.extend(head))
     status, headers = begun
+    if request.META.get("SERVER_SOFTWARE", "").startswith("WSGIServer"):  # manage.py runserver
+        headers = [item for item in headers if not is_hop_by_hop(item[0])]  # or it would fail
     return HttpResponse(b"".join(body), status=int(status[:3]), headers=dict(headers))

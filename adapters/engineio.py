@@ -14,8 +14,9 @@ from typing import Any, Unpack
 
 from engineio.async_drivers import gevent as driver
 
-from geventws.core.errors import ConnectionClosed
-from geventws.environ import Environ
+from geventws.core.errors import ConnectionClosed, InvalidHandshake
+from geventws.core.handshake import refusal
+from geventws.environ import Environ, respond
 from geventws.options import OptionArguments, options_of
 from geventws.wsgi import upgrade
 
@@ -45,12 +46,17 @@ class EngineWebSocket:
     def __call__(self, environ: Environ, start_response: Any) -> Any:
         """Upgrade the request, have the handler use the connection, and return what it returned.
 
+        A request that opens no WebSocket is answered as RFC 6455 says.
+
         Raises:
-            InvalidHandshake: the request opens no WebSocket.
-            ConnectionClosed: the peer is gone already.
             TypeError: the server is none that can upgrade.
         """
-        self._ws = upgrade(environ, start_response, origins="*", **self._options)
+        try:
+            self._ws = upgrade(environ, start_response, origins="*", **self._options)
+        except InvalidHandshake as error:
+            return respond(refusal(error), start_response)
+        except ConnectionClosed:  # the peer is gone, and nobody left to answer
+            return []
         with self._ws:
             return self._handler(self)
 

@@ -80,7 +80,7 @@ class GeventWebSocketWorker(GeventPyWSGIWorker):
     or by max_requests, does what drain() does within nine tenths of graceful_timeout, and ends as
     soon as nobody is left: every WebSocket is closed with 1001.
 
-    When worker_connections are open, WebSockets included, it accepts no more.
+    When worker_connections are open at an address, WebSockets included, it accepts no more there.
 
     Attributes:
         arguments: what geventws.WSGIServer is given besides, as origins, max_size, limits or

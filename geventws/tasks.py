@@ -46,7 +46,7 @@ class Tasks:
             async with ws:
                 await handler(ws)
         except ConnectionClosed as closed:
-            logger.debug("%r: %s", ws, closed)
+            logger.debug("%r: %r", ws, closed)
         except Exception as error:
             if report is None:
                 logger.error("%r: the handler failed", ws, exc_info=error)

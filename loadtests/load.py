@@ -33,7 +33,7 @@ HELPERS: Final = {"__init__", "finish", "shapes"}  # which have no users
 ALL: Final = "all"
 PLACE: Final = ROOT / "build" / "load"
 STOPPING: Final = 10  # seconds that users have to finish what they do
-OVERHEAD: Final = 40  # seconds for starting, stopping and writing the report
+OVERHEAD: Final = 90  # seconds for starting, stopping and writing the report
 SENT: Final = ("WSX", "WSS")  # request types that are one message to the server each
 PHASES: Final = tuple(f" {phase}" for phase in ("dns", "tcp", "tls", "upgrade"))  # of an opening
 
@@ -166,7 +166,6 @@ def locust(run: Run, url: str) -> int:
 
 def counts_of(rows: Sequence[dict[str, Any]]) -> Counts:
     """Return what Locust counted, of the *rows* of its statistics."""
-
     openings = [row for row in rows if row["method"] == "WS" and not row["name"].endswith(PHASES)]
     sent = [row for row in rows if row["method"] in SENT]
     return Counts(

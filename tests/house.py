@@ -20,6 +20,7 @@ HOUSE = [
     "version",
     "twins",
     "extras",
+    "aliases",
     "interfaces",
     "options",
     "keepalive",

@@ -13,7 +13,7 @@ import gevent
 
 from geventws.care import Caretaker
 
-PATIENCE = 3.0  # seconds until what ends by itself must have ended
+PATIENCE = 10.0  # seconds until what ends by itself must have ended
 STEP = 0.01  # seconds between two looks; most of what ends by itself does so at once
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import gevent.socket
 import gevent.ssl
 
-PATIENCE = 5.0  # seconds; a test that waits longer has failed
+PATIENCE = 10.0  # seconds; a test that waits longer has failed
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

@@ -100,8 +100,8 @@ def test_drain_waits_for_the_answer_to_who_has_asked_to_open() -> None:
     ):
         peer.send(head())
         wait_for(asked)
-        with draining(server, 2):
-            gevent.sleep(0.6)  # for longer than the others have
+        with draining(server, 5):
+            gevent.sleep(1.2)  # for longer than the others have
             go_on.set()
             assert peer.read_head().status == 101
             finish(peer)

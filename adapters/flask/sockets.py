@@ -129,6 +129,9 @@ def _serve(make: type[FlaskWebSocket], upgrader: Upgrader, view: Callable[..., A
             _call(view, ws)
     except ConnectionClosed:
         pass
+    finally:  # where Flask raises errors, as in debug mode, it calls nothing after the request
+        if isinstance(request.environ["wsgi.input"], WerkzeugRequest):
+            request.environ["wsgi.input"].end()
     return Response(status=101)  # for the log alone
 
 

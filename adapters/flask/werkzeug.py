@@ -53,13 +53,18 @@ class WerkzeugRequest:
         """Leave *error* to the view. See IUpgradable."""
 
     def leave(self, response: Response) -> Response:
-        """End what the view left open, and free the hub of the thread; return *response*."""
-        if self._connection is not None:
-            self._connection.drop(INTERNAL_ERROR, "the view left it open")
+        """Do what end() does, and return *response*."""
+        self.end()
+        return response
+
+    def end(self) -> None:
+        """End what the view left open, and free the hub of the thread. Twice is no error."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop(INTERNAL_ERROR, "the view left it open")
             hub = gevent.get_hub()
             if not hub.loop.default:  # that one is the main thread's, which goes on
                 hub.destroy(destroy_loop=True)
-        return response
 
     def _break_pipe(self, _: object) -> None:
         with suppress(OSError):  # the peer was faster

@@ -8,18 +8,13 @@ What behaves otherwise than there, and why, is in docs/howto/migrate-from-gevent
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any, Final
 
 from geventws.adapters.gevent_websocket.exceptions import WebSocketError as WebSocketError
 from geventws.adapters.gevent_websocket.resource import Resource as Resource
 from geventws.adapters.gevent_websocket.resource import WebSocketApplication as WebSocketApplication
 from geventws.adapters.gevent_websocket.server import WebSocketServer as WebSocketServer
+from geventws.aliases import alias
 
 __all__ = [
     *("Resource", "WebSocketApplication", "WebSocketError", "WebSocketServer"),
@@ -43,29 +38,4 @@ def install() -> None:
     Raises:
         RuntimeError: the real geventwebsocket is imported already.
     """
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        return
-    if _OLD in sys.modules:
-        raise RuntimeError("geventwebsocket is imported already")
-    sys.meta_path.insert(0, _Finder())
-
-
-class _Finder(MetaPathFinder, Loader):
-    """Finds geventwebsocket and what is in it here; a module is the same under both names."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != _OLD:
-            return None
-        return ModuleSpec(fullname, self)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(__name__ + spec.name.removeprefix(_OLD))
-        spec.loader_state = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Give *module*, which ran under its own name, back what it was found by."""
-        assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state
+    alias(_OLD, __name__)

@@ -167,10 +167,9 @@ class WebSocketHandler(WebSocketWSGIHandler):
         if self.prevent_wsgi_call or self.websocket is None:
             return
         address = self._address()
-        self.server.clients[address] = Client(address, self.websocket)
+        self.server.clients[address] = Client(self.client_address or address, self.websocket)
         try:
-            for _ in self._called(self.environ, _start_nothing) or ():
-                pass  # what it answers goes nowhere
+            _let_go(self._called(self.environ, _start_nothing))
         except WebSocketError as error:
             if not self.websocket.closed:
                 raise
@@ -180,7 +179,8 @@ class WebSocketHandler(WebSocketWSGIHandler):
             self.environ["wsgi.websocket"] = self.websocket = None
 
     def _address(self) -> Any:
-        return self.client_address or ("unix", id(self))
+        # of the socket: clients behind one proxy may have the same
+        return self.arrival.address or ("unix", id(self))
 
     def log_request(self) -> None:
         """Log a request that became no WebSocket."""
@@ -205,3 +205,14 @@ def _start_nothing(status: str, headers: Any, exc_info: Any = None) -> Any:
 
 def _write_nothing(data: bytes) -> None:
     """Let *data* go."""
+
+
+def _let_go(result: Any) -> None:
+    """Do with what an application returned what PEP 3333 asks for, but send nothing of it."""
+    try:
+        for _ in result or ():
+            pass
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()

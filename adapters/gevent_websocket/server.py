@@ -22,7 +22,7 @@ class WebSocketServer(pywsgi.WSGIServer):
             application is called without a WebSocket.
 
     Attributes:
-        clients: a Client for each WebSocket whose application runs, by its address.
+        clients: a Client for each WebSocket whose application runs, by the address of its socket.
         logger: where it logs to.
         arguments: what upgrade() takes, of those that were given.
     """

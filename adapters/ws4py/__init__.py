@@ -8,15 +8,12 @@ What behaves otherwise than in ws4py, and why, is in docs/howto/migrate-from-ws4
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from logging.handlers import RotatingFileHandler
-from types import ModuleType
 from typing import Any, Final
+
+from geventws.aliases import alias
 
 __author__ = "geventws"
 __version__ = "0.6.0"  # the ws4py whose names these are
@@ -73,29 +70,4 @@ def install() -> None:
     Raises:
         RuntimeError: the real ws4py is imported already.
     """
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        return
-    if _OLD in sys.modules:
-        raise RuntimeError("ws4py is imported already")
-    sys.meta_path.insert(0, _Finder())
-
-
-class _Finder(MetaPathFinder, Loader):
-    """Finds ws4py and what is in it here; each module is the same under both names."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != _OLD:
-            return None
-        return ModuleSpec(fullname, self)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(__name__ + spec.name.removeprefix(_OLD))
-        spec.loader_state = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Give *module*, which ran under its own name, back what it was found by."""
-        assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state
+    alias(_OLD, __name__)

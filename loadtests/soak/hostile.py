@@ -35,7 +35,8 @@ def _core(plan: Plan) -> list[Figure]:
         ]
         found = [_followed(each, share, plan) for each in programs]
     for each in found:
-        print(*each["first"], sep="\n", end="" if not each["first"] else "\n")
+        for said in each["first"]:
+            print(said)
     return [
         Figure("inputs for the core", share * PROCESSES),
         Figure("that raised anything but ours", sum(each["failed"] for each in found), 0),

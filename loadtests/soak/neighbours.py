@@ -119,5 +119,6 @@ def _flooding(address: Any, data: bytes, pause: float) -> Iterator[None]:
         greenlets = [gevent.spawn(pour), gevent.spawn(drink)]
         try:
             yield
+            assert not any(each.ready() for each in greenlets), "the flood has ended early"
         finally:
             gevent.killall(greenlets)

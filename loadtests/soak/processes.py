@@ -94,6 +94,8 @@ class Program:
             self.process.wait()
         finally:
             self.process.stdout.close()
+        if exc_info[0] is None and self.process.returncode:
+            raise RuntimeError("a program has failed")
 
 
 def _status(pid: int, name: str) -> int:

@@ -38,7 +38,11 @@ LOADS: Final = [
     ),
     Row(
         *("L8", "clients come back after their server is gone"),
-        *(("test_prefork.py::restart_refuses_nobody",), ("workers",)),
+        (
+            *("test_prefork.py::restart_refuses_nobody", f"{NETWORK}::reconnect_goes_on"),
+            "test_reconnecting.py::goes_on_after",
+        ),
+        ("workers",),
     ),
 ]
 SURVIVED: Final = [
@@ -84,7 +88,7 @@ REFUSED: Final = [
     Row("B1", "frames, mutated", ("fuzz/test_fuzz.py",), ("hostile",)),
     Row("B2", "handshakes, mutated", ("core/test_handshake_limits.py",), ("hostile",)),
     Row("B3", "compressed messages, mutated", ("core/test_deflate.py",), ("hostile",)),
-    Row("B4", "what the Autobahn suite says", ("conformance/test_rules_doors.py",)),
+    Row("B4", "what the Autobahn suite asks, over all doors", ("conformance/test_rules_doors.py",)),
     Row("B6", "bombs", (f"{HUGE}::over_a_limit",)),
     Row("B7", "crumbs, and messages that never end", (f"{HUGE}::never_ends",)),
     Row("B8", "openings that drip", (f"{OPENINGS}::drips",), ("neighbours",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -22,6 +23,7 @@ WORKERS: Final = 4
 CONNECTIONS: Final = 4_000
 PAUSE: Final = 4.0  # seconds between two messages of one connection
 BEFORE, AFTER = 2.0, 3.0  # seconds of talk
+PATIENCE: Final = 30.0  # seconds in which one must have come back
 
 
 class Client:
@@ -64,7 +66,7 @@ def run(plan: Plan) -> list[Figure]:
         uri = server.line().replace("listening on http", "ws").partition(" (")[0]
         pool = Pool(64)
         connect = partial(_again, uri)
-        clients = pool.map(connect, range(plan.count(CONNECTIONS)))
+        clients = _connected(pool.map(connect, range(plan.count(CONNECTIONS))))
         talking = [gevent.spawn(each.talk) for each in clients]
         gevent.sleep(min(BEFORE, plan.seconds))
         plan.progress(0.3)
@@ -74,7 +76,7 @@ def run(plan: Plan) -> list[Figure]:
         pairs = list(zip(clients, talking, strict=True))
         own = [talk for each, talk in pairs if each.worker == victim]
         gevent.joinall(own, timeout=30)
-        back = pool.map(connect, own)
+        back = _connected(pool.map(connect, own))
         returned = monotonic() - killed
         plan.progress(0.6)
         gevent.sleep(min(AFTER, plan.seconds))
@@ -102,10 +104,16 @@ def run(plan: Plan) -> list[Figure]:
     ]
 
 
-def _again(uri: str, _: object) -> Client:
-    """Connect; who was in the queue of the killed worker tries again."""
-    while True:
+def _again(uri: str, _: object) -> Client | None:
+    """Connect; who was in the queue of the killed worker tries again, for a while."""
+    end = monotonic() + PATIENCE
+    while monotonic() < end:
         try:
             return Client(uri)
         except (OSError, geventws.WebSocketError):
             gevent.sleep(0.1)
+    return None
+
+
+def _connected(clients: Iterable[Client | None]) -> list[Client]:
+    return [each for each in clients if each is not None]

@@ -22,7 +22,10 @@ LARGE = 8 * 1024 * 1024  # bytes
 OURS = "geventws.adapters.gunicorn.GeventWebSocketWorker"
 APP = "tests.adapters.gunicorn_app:app"
 CONFIG = "tests/adapters/gunicorn_config.py"
-QUIET: Any = {"compression": None, "max_size": 2 * LARGE, "ping_interval": None}
+QUIET: Any = {
+    **{"compression": None, "max_size": 2 * LARGE},
+    **{"ping_interval": None, "open_timeout": IN_TIME},
+}
 
 
 class Gunicorn:
@@ -45,8 +48,8 @@ class Gunicorn:
 
     def page(self) -> str:
         """Return the pid of the worker that answers."""
-        pool = gevent.get_hub().threadpool
-        with pool.apply(urllib.request.urlopen, (f"http://127.0.0.1:{self.port}/",)) as reply:
+        request = (f"http://127.0.0.1:{self.port}/", None, IN_TIME)
+        with gevent.get_hub().threadpool.apply(urllib.request.urlopen, request) as reply:
             said: str = reply.read().decode()
         return said
 
@@ -57,7 +60,9 @@ class Gunicorn:
 
     def peer(self) -> Any:
         """Connect a peer."""
-        return RawPeer.to(("127.0.0.1", self.port))
+        peer = RawPeer.to(("127.0.0.1", self.port))
+        peer.socket.settimeout(IN_TIME)
+        return peer
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> str:
         """Have it end and return all that it has written."""
@@ -78,7 +83,9 @@ def gunicorn(
     options = ["-c", CONFIG, "-k", worker, "-w", str(workers), "-b", f"127.0.0.1:{port}"]
     command = [sys.executable, "-c", program, *options, *arguments, app]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = Popen(command, cwd=ROOT, env=environ, stdout=PIPE, stderr=STDOUT)
+    process = Popen(
+        command, cwd=ROOT, env=environ, stdout=PIPE, stderr=STDOUT, start_new_session=True
+    )
     try:
         server = Gunicorn(process, port)
         for _ in range(workers):
@@ -86,5 +93,10 @@ def gunicorn(
         yield server
     finally:
         process.terminate()  # which its workers hear too, as they do not of kill()
-        with gevent.Timeout(IN_TIME):
-            process.communicate()
+        try:
+            with gevent.Timeout(IN_TIME / 3):  # by now it has ended, or a test has failed
+                process.communicate()
+        except gevent.Timeout:  # its workers are of its group, and hear of this
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise

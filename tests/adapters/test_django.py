@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from wsgiref.util import is_hop_by_hop
 
 import pytest
 from django.contrib.sessions.backends.signed_cookies import SessionStore
@@ -139,6 +140,13 @@ def test_plain_request_is_answered_426() -> None:
     reply: Any = Client(headers={"host": "example.org"}).get("/echo")
     assert (reply.status_code, reply.headers["Upgrade"]) == (426, "websocket")
     assert Client(headers={"host": "example.org"}).get("/page").content == b"a page"
+
+
+def test_refusal_has_nothing_that_runserver_would_not_send() -> None:
+    client: Any = Client(headers={"host": "example.org"}, SERVER_SOFTWARE="WSGIServer/0.2")
+    reply = client.get("/echo")
+    assert reply.status_code == 426
+    assert [name for name in reply.headers if is_hop_by_hop(name)] == []
 
 
 def test_gevents_own_server_will_do() -> None:

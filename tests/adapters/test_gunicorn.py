@@ -23,6 +23,8 @@ from tests.crowds import crowd, each
 from tests.rawpeer import TEXT, RawPeer, close_frame, frame, head
 from tests.servers import authority, refusing_port, trusting
 
+pytestmark = pytest.mark.timeout(180)  # each waits for several processes
+
 
 def test_worker_closes_500_connections_and_ends_long_before_its_graceful_timeout() -> None:
     def opened(peer: RawPeer) -> None:

@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_locust_door_keeps_its_word() -> None:
     command = [sys.executable, "-m", "gevent.monkey", "--module", "pytest", "-q"]
     environ = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"}

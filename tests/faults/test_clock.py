@@ -91,7 +91,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("clock")
     (place / "clock.c").write_text(CLOCK)
     made = place / "clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", made, place / "clock.c"], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", made, place / "clock.c"], check=True)
     return made
 
 

@@ -155,7 +155,7 @@ def test_crowd_that_is_turned_away_takes_no_place_for_long(make: Any) -> None:
             served = each(peers, _try)
             assert served.count(101) == 50
             assert set(served) <= {101, 503, 0}
-        until(lambda: not server._arrivals)
+        until(lambda: not server._arrivals and not server.connections)
         with RawPeer.to(server.address) as peer:
             peer.upgrade()
 

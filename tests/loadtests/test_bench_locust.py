@@ -23,7 +23,7 @@ BARE = {"made": 4000.0, "seconds": 1.0, "cpu": 0.04}
 
 @pytest.mark.timeout(120)
 def test_round_trips_of_every_contender_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--rounds", "1", "--seconds", "0.1", "--users", "3"])
+    main(["--rounds", "1", "--seconds", "0.5", "--users", "3"])
     twin, *lines = capsys.readouterr().out.splitlines()
     assert twin in ("compiled", "interpreted")
     assert [line[:18].strip() for line in lines[:3]] == [OURS, PEER, RAW]

@@ -14,6 +14,7 @@ import geventws
 from loadtests.load import (
     HELPERS,
     LOCUSTFILES,
+    OVERHEAD,
     Counts,
     Run,
     Server,
@@ -32,12 +33,12 @@ def row(method: str, name: str, requests: int, failures: int = 0) -> dict[str, A
     return {"method": method, "name": name, "num_requests": requests, "num_failures": failures}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_two_workers_and_the_server_count_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "deep" / "report.html"
-    words = ["--users", "24", "--seconds", "2", "--report", str(report), "--echo-size", "5"]
+    words = ["--users", "24", "--seconds", "3", "--report", str(report), "--echo-size", "5"]
     assert main(["all", *words, "--chat-rooms", "1", "--chat-rate", "2"]) == 0
     rows = {row["name"]: row for row in json.loads(report.with_suffix(".json").read_text())}
     assert {"connect", "echo", "hello", "join", "say", "fan-out", "/", "close"} <= set(rows)
@@ -117,8 +118,8 @@ def test_what_is_not_known_goes_to_locust() -> None:
 
 
 def test_run_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    run = Run(LOCUSTFILES / "echo.py", 1, -40, 0, tmp_path / "report.html")
-    with pytest.raises(TimeoutError, match="locust still runs 40 s after its end"):
+    run = Run(LOCUSTFILES / "echo.py", 1, -OVERHEAD, 0, tmp_path / "report.html")
+    with pytest.raises(TimeoutError, match=f"locust still runs {OVERHEAD} s after its end"):
         locust(run, "http://127.0.0.1:1")
 
 

@@ -14,7 +14,7 @@ from setup import ROOT
 HERE = Path(__file__).parent
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_locustfiles_do_what_they_say() -> None:
     command = [sys.executable, "-m", "gevent.monkey", "--module", "pytest", "-q"]
     environ = {**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"}

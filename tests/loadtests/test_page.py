@@ -75,7 +75,7 @@ class Browser:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for *condition*; what is asked for may not be there yet, or still be moving."""
-        wait = WebDriverWait(self.driver, 30, 0.1, MOVING)
+        wait = WebDriverWait(self.driver, 60, 0.1, MOVING)
         wait.until(lambda _: condition())
 
     def see(self, name: str) -> None:
@@ -87,6 +87,10 @@ class Browser:
 
     def picture(self) -> bytes:
         return self.driver.get_screenshot_as_png()
+
+    def is_still(self) -> bool:
+        """Look twice, and return whether nothing moved."""
+        return self.picture() == self.picture()
 
     @property
     def text(self) -> str:
@@ -123,7 +127,7 @@ class Browser:
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
     place = Path(os.environ.get(SCREENSHOTS, tmp_path))
-    with chromium(tmp_path / "profile", "--window-size=1360,1000") as driver:
+    with chromium(tmp_path / "profile", "--window-size=1360,1000", "--hide-scrollbars") as driver:
         yield Browser(driver, place)
 
 
@@ -139,7 +143,7 @@ def locust() -> Iterator[str]:
         yield f"http://127.0.0.1:{web}"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_web_page_shows_what_the_how_to_says(locust: str, browser: Browser) -> None:
     shown = SCREENSHOTS in os.environ
     port = "9000" if shown else "0"
@@ -156,11 +160,12 @@ def test_web_page_shows_what_the_how_to_says(locust: str, browser: Browser) -> N
         assert browser.row("WSS say")[1] == "0"
         browser.press("Charts")
         browser.until(lambda: browser.driver.execute_script(PAINTED) >= 2)
-        browser.until(lambda: browser.picture() == browser.picture())  # the lines are drawn slowly
+        browser.until(browser.is_still)  # the lines are drawn slowly
         browser.see("charts")
         browser.press("Workers")
-        browser.see("workers")
         browser.until(lambda: browser.text.count("running 30 ") == 2)
+        browser.until(browser.is_still)  # the mark under the tab glides there
+        browser.see("workers")
         browser.press("Stop")
 
 

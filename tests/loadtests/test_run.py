@@ -101,7 +101,8 @@ def test_contenders_take_turns(tools: Tools, tmp_path: Path) -> None:
     ]
 
 
-def test_clients_are_measured(bench: Bench) -> None:
+def test_clients_are_measured(tools: Tools, tmp_path: Path) -> None:
+    bench = Bench(tools, SHORT._replace(seconds=0.5), tmp_path)  # unlike wsload they do not wait
     ours = client_of("ours", "geventws_receive")
     bare = client_of("bare", "raw_gevent", raw=True)
     for sample in bench.samples(client(32, 3), [ours, bare]):

@@ -42,16 +42,23 @@ def test_view_that_leaves_its_connection_open_ends_it() -> None:
         assert (raised.value.code, raised.value.reason) == (1011, "the view left it open")
 
 
-def test_threads_leave_no_file_descriptors() -> None:
+@pytest.mark.parametrize(("path", "debug"), [("/echo", False), ("/fail", False), ("/fail", True)])
+def test_threads_leave_no_file_descriptors(path: str, debug: bool) -> None:
     def visit_once(port: int) -> None:
-        with visit(port, "/echo") as ws:
+        with visit(port, path) as ws:
             ws.send("x")
-            assert ws.receive(PATIENCE) == "x"
+            if path == "/echo":
+                assert ws.receive(PATIENCE) == "x"
+            else:
+                with pytest.raises(ConnectionClosed, match="1011"):
+                    ws.receive(PATIENCE)
 
-    with werkzeugs(application()) as port:
+    app = application()
+    app.debug = debug
+    with werkzeugs(app) as port:
         visit_once(port)
     before = len(os.listdir("/proc/self/fd"))
-    with werkzeugs(application()) as port:
+    with werkzeugs(app) as port:
         for _ in range(10):
             visit_once(port)
     assert len(os.listdir("/proc/self/fd")) <= before

@@ -10,6 +10,7 @@ from typing import Any
 import gevent.ssl
 import pytest
 from gevent import pywsgi, socket
+from gevent.event import Event
 
 import geventws.pywsgi
 from geventws.adapters.gevent_websocket.handler import WebSocketHandler
@@ -120,6 +121,22 @@ def test_application_that_fails_closes_with_1011(caplog: pytest.LogCaptureFixtur
         peer.upgrade("GET /fail HTTP/1.1")
         assert peer.read_close()[0] == 1011
     assert "the application fails" in caplog.text
+
+
+def test_what_the_application_returns_is_closed() -> None:
+    closed = Event()
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            closed.set()
+
+    server = geventws.pywsgi.WSGIServer(
+        LOCAL, lambda *_: Body([b"not sent"]), handler_class=WebSocketHandler, log=None
+    )
+    with running(server), RawPeer.to(server.address) as peer:
+        peer.upgrade()
+        assert peer.read_close()[0] == 1000
+        assert closed.is_set()
 
 
 def test_sending_too_late_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from geventws.adapters import gevent_websocket as ours
 
 ours.install()
 ours.install()
-assert len([each for each in sys.meta_path if type(each).__name__ == "_Finder"]) == 1
+assert len([each for each in sys.meta_path if type(each).__name__ == "Finder"]) == 1
 
 import geventwebsocket
 from geventwebsocket import Resource, WebSocketApplication, WebSocketError, WebSocketServer

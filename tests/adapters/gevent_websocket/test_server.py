@@ -41,6 +41,20 @@ def test_application_reaches_all_clients(where: str, tmp_path: Any) -> None:
     assert server.clients == {}
 
 
+def test_clients_behind_one_proxy_are_told_apart() -> None:
+    server = WebSocketServer(LOCAL, Resource({"/": Chat}), trusted_proxies=["127.0.0.1"])
+    with running(server), RawPeer.to(server.address) as one, RawPeer.to(server.address) as two:
+        for peer in (one, two):
+            peer.upgrade(X_Forwarded_For="192.0.2.1")
+        assert [client.address for client in server.clients.values()] == [("192.0.2.1", 0)] * 2
+        one.end()
+        until(lambda: len(server.clients) == 1)
+        two.send(frame(TEXT, b"alone"))
+        assert two.read_frame() == (TEXT, b"1 alone")
+        two.end()
+    assert server.clients == {}
+
+
 def test_server_closes_its_connections_when_it_drains() -> None:
     server = WebSocketServer(LOCAL, Resource({"/": Chat}))
     with running(server), RawPeer.to(server.address) as peer:

@@ -39,6 +39,7 @@ class Scene:
     def _take_error(self, user_instance: Any, exception: Exception, tb: Any) -> None:
         assert (user_instance, tb) == (self.user, exception.__traceback__)
         self.errors.append(exception)
+        self._news.set()
 
     @property
     def told(self) -> list[str]:
@@ -47,11 +48,18 @@ class Scene:
 
     def wait_until_told(self, count: int) -> list[str]:
         """Wait until so many events were reported and return them."""
-        with gevent.Timeout(PATIENCE):
-            while len(self.events) < count:
+        self._wait(lambda: len(self.events) >= count)
+        return self.told
+
+    def wait_until_raised(self, count: int) -> None:
+        """Wait until its code raised so many errors."""
+        self._wait(lambda: len(self.errors) >= count)
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        with gevent.Timeout(2 * PATIENCE):
+            while not condition():
                 self._news.clear()
                 self._news.wait()
-        return self.told
 
     def times(self, kind: str) -> list[Any]:
         """Return the response times of the events of one *kind*."""

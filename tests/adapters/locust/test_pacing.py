@@ -25,7 +25,7 @@ def test_tasks_are_due_by_a_schedule_that_nothing_shifts() -> None:
     user = Scene(1).user
     wait_time = constant_rate(10)
     first = wait_time(user)
-    assert 0 < first <= 0.1
+    assert first == pytest.approx(0.1)
     due = user.due
     gevent.sleep(0.35)
     assert [wait_time(user), wait_time(user)] == [0, 0]

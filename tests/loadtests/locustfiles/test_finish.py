@@ -43,6 +43,8 @@ def test_workers_are_told_and_waited_for(
 def test_who_is_no_master_does_not_wait() -> None:
     environment: Any = Environment(parsed_options=SimpleNamespace(headless=True))
     runner = environment.create_local_runner()
+    listeners = list(environment.events.test_stop._handlers)
     finish.prepare(environment, runner)
+    assert environment.events.test_stop._handlers == listeners
     runner.quit()
     runner.greenlet.join()

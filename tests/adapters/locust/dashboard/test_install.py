@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import pytest
 from locust import log
 from locust.env import Environment
 
@@ -17,7 +18,15 @@ from geventws.adapters.locust import install_dashboard
 from geventws.adapters.locust.dashboard.install import KEY
 from geventws.adapters.locust.gauges import Report, gauges_of
 from tests.adapters.locust.dashboard.board import close, master
-from tests.adapters.locust.dashboard.crowd import Counter, counting, crowd, locust, text_of_tab
+from tests.adapters.locust.dashboard.crowd import (
+    LONG,
+    Counter,
+    counting,
+    crowd,
+    locust,
+    take_picture,
+    text_of_tab,
+)
 from tests.adapters.locust.dashboard.visitors import ROUNDS, TEXT, USERS
 from tests.chromium import chromium
 from tests.rawpeer import PATIENCE
@@ -45,12 +54,14 @@ def check_csv(rows: list[dict[str, str]], server: Counter) -> None:
     assert float(total["Ping Median (ms)"]) <= float(total["Ping Max (ms)"])
 
 
+@pytest.mark.timeout(120)
 def test_files_of_a_run_have_what_the_server_counted(tmp_path: Path) -> None:
     prefix, report = str(tmp_path / "run"), tmp_path / "report.html"
     options = ("--processes", "2", "--headless", "--csv", prefix, "--html", str(report))
-    user = ("Visitor", "-u", f"{USERS}", "--host")
+    # all at once: in a slower ramp Locust has others come in place of those that have gone
+    user = ("Visitor", "-u", f"{USERS}", "-r", f"{USERS}", "--host")
     with counting() as server, locust(*options, *user, server.url) as process:
-        _, log = process.communicate(timeout=3 * PATIENCE)
+        _, log = process.communicate(timeout=LONG)
         assert process.returncode == 0, log
         assert sorted(server.codes) == [1001] * USERS + [4001] * USERS
         check_csv(rows_of(Path(f"{prefix}_websockets.csv").read_text()), server)
@@ -65,6 +76,7 @@ def test_files_of_a_run_have_what_the_server_counted(tmp_path: Path) -> None:
     assert "<td>4001</td><td>of the application</td>" in html
 
 
+@pytest.mark.timeout(240)
 def test_page_of_a_master_shows_what_the_server_counted(tmp_path: Path) -> None:
     with counting() as server, crowd(server.url) as page:
         page.wait_for(lambda: page.total("Closed") == 2 * USERS)
@@ -73,7 +85,10 @@ def test_page_of_a_master_shows_what_the_server_counted(tmp_path: Path) -> None:
         assert codes == {1001: USERS, 4001: USERS}
         assert "4001,of the application,6,50.0" in page.get("/websocket-closes/csv")
         assert f"<td>{MESSAGES}</td>" in page.get("/stats/report?download=1")
+        picture = tmp_path / "tab.png"
         with chromium(tmp_path / "profile") as browser:
+            take_picture(browser, page, picture)
+            assert picture.read_bytes().startswith(b"\x89PNG")
             shown = text_of_tab(browser, page, "websockets", "Aggregated")
             assert f"Aggregated 0 {2 * USERS} {2 * USERS} {MESSAGES} {MESSAGES}" in shown
             assert "Ping Median (ms)" in shown

@@ -10,6 +10,8 @@ from locust import between, constant, events, task
 from locust.exception import StopUser
 
 from geventws.adapters.locust import MeasuredWebSocket, WebSocketUser
+from geventws.adapters.locust.dashboard.install import KEY
+from geventws.adapters.locust.gauges import Report
 
 USERS = 6
 ROUNDS = 10
@@ -59,9 +61,11 @@ class Regular(WebSocketUser):
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def quit_when_all_is_reported(environment: Any, **_: Any) -> None:
     """End a run without a web page as soon as the master knows of all ends."""
+    closed: dict[str, int] = {}
 
-    def look(**_: Any) -> None:
-        if environment.stats.get("close", "WSC").num_requests == 2 * USERS:
+    def look(client_id: str, data: dict[str, Any], **_: Any) -> None:
+        closed[client_id] = Report.of(data[KEY]).totals.flows["closed"]
+        if sum(closed.values()) == 2 * USERS:
             gevent.spawn(environment.runner.quit)
 
     if environment.web_ui is None:
