@@ -26,7 +26,8 @@ def main() -> None:
     package = Path(geventws.__file__).parent
     assert package.is_relative_to(prefix), package
     assert not geventws.core.frame.__file__.endswith(".py"), "the wheel is not compiled"
-    for part in ("py.typed", "core/frame.pxd", "demo/index.html", "adapters/__init__.py"):
+    parts = ("py.typed", "core/frame.pxd", "demo/index.html", "dashboard/index.html")
+    for part in (*parts, "adapters/__init__.py"):
         assert (package / part).is_file(), part
     talk()
     command = [str(prefix / "bin" / "geventws"), "--help"]
