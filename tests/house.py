@@ -85,6 +85,7 @@ HOUSE = [
     "testing",
     "failures",
     "benchmarking",
+    "assets",
     "demo",
     "dashboard",
     "sessions",

@@ -5,6 +5,7 @@ A Net makes them and, at the end of a test, drops what is left.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gevent import socket
@@ -13,6 +14,7 @@ from geventws.care import caretaker
 from geventws.core.codes import Side, State
 from geventws.core.deflate import Agreed
 from geventws.core.protocol import Protocol
+from geventws.manager import Manager
 from geventws.options import Options
 from geventws.transport import Transport
 from geventws.websocket import WebSocket
@@ -137,3 +139,11 @@ class Net:
             workers().drive(ws, transport)
         self._connections.append(ws)
         return ws
+
+
+def group(connections: Iterable[WebSocket], **options: Any) -> Manager:
+    """Return a manager that has *connections*."""
+    manager = Manager(**options)
+    for ws in connections:
+        manager.add(ws)
+    return manager

@@ -67,3 +67,15 @@ def in_time(call: Any, *args: Any) -> Any:
     """Return what *call* does, unless it takes too long."""
     with gevent.Timeout(PATIENCE):
         return call(*args)
+
+
+@contextmanager
+def draining(drained: Any, timeout: float = 20, **how: Any) -> Iterator[None]:
+    """Have *drained*, a server or a manager, drain, which must end soon after the block does."""
+    greenlet = gevent.spawn(drained.drain, timeout, **how)
+    gevent.sleep(0)
+    try:
+        yield
+        in_time(greenlet.get)
+    finally:
+        greenlet.kill()

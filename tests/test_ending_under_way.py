@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -18,7 +16,7 @@ from geventws.server import serve
 from geventws.websocket import EchoWebSocket, WebSocket
 from geventws.wsgi import upgrade
 from tests.rawpeer import TEXT, RawPeer, close_frame, frame, head
-from tests.serving import LOCAL, echo, in_time, running, wait_for
+from tests.serving import LOCAL, draining, echo, in_time, running, wait_for
 
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -38,18 +36,6 @@ MAKERS: dict[str, Any] = {
     "pywsgi": lambda **options: WSGIServer(LOCAL, view, log=None, **options),
 }
 each_server = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-
-
-@contextmanager
-def draining(server: Acceptor, timeout: float = 20, **how: Any) -> Iterator[None]:
-    """Have *server* be drained, which must end soon after the block does."""
-    greenlet = gevent.spawn(server.drain, timeout, **how)
-    gevent.sleep(0)
-    try:
-        yield
-        in_time(greenlet.get)
-    finally:
-        greenlet.kill()
 
 
 def peer_in_queue(server: Acceptor) -> RawPeer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
@@ -17,20 +17,13 @@ from geventws.interfaces import IManager
 from geventws.manager import Manager
 from geventws.options import Options
 from geventws.websocket import EchoWebSocket, WebSocket
-from tests.peers import Net
+from tests.peers import Net, group
 
 
 @pytest.fixture
 def net() -> Iterator[Net]:
     with Net() as made:
         yield made
-
-
-def group(connections: Iterable[WebSocket], **options: Any) -> Manager:
-    manager = Manager(**options)
-    for ws in connections:
-        manager.add(ws)
-    return manager
 
 
 def received(ws: WebSocket) -> list[str | bytes]:

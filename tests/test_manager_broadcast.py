@@ -17,7 +17,7 @@ from geventws.core.errors import ConnectionClosed
 from geventws.manager import Manager
 from geventws.options import Options
 from geventws.websocket import WebSocket
-from tests.peers import Met, Net
+from tests.peers import Met, Net, group
 
 LARGE = "x" * 300_000  # more than a socket takes at once
 
@@ -26,13 +26,6 @@ LARGE = "x" * 300_000  # more than a socket takes at once
 def net() -> Iterator[Net]:
     with Net() as made:
         yield made
-
-
-def group(connections: Iterable[WebSocket], **options: Any) -> Manager:
-    manager = Manager(**options)
-    for ws in connections:
-        manager.add(ws)
-    return manager
 
 
 def result(

@@ -17,7 +17,7 @@ from geventws.server import serve
 from geventws.websocket import WebSocket
 from tests.peers import Net
 from tests.rawpeer import BINARY, CLOSE, TEXT, RawPeer, close_frame, frame
-from tests.serving import LOCAL, in_time, running, wait_for
+from tests.serving import LOCAL, draining, running, wait_for
 
 
 @pytest.fixture
@@ -32,18 +32,6 @@ def served(handler: Any) -> Iterator[tuple[Manager, RawPeer]]:
     with running(serve(handler, LOCAL)) as server, RawPeer.to(server.address) as peer:
         peer.upgrade()
         yield server.manager, peer
-
-
-@contextmanager
-def draining(manager: Manager, timeout: float = 20, **how: Any) -> Iterator[None]:
-    """Have *manager* be drained, which must end soon after the block does."""
-    greenlet = gevent.spawn(manager.drain, timeout, **how)
-    gevent.sleep(0)
-    try:
-        yield
-        in_time(greenlet.get)
-    finally:
-        greenlet.kill()
 
 
 def finish(peer: RawPeer) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import new as hmac
-from importlib.resources import files
 from secrets import token_hex, token_urlsafe
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
 
+from geventws.assets import page_file, page_headers
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
 from geventws.dashboard.snapshot import snapshot
@@ -29,24 +30,8 @@ logger = logging.getLogger("geventws")
 SHORTEST: Final = 16  # characters of a token
 FRESH: Final = 0.9  # seconds that an answer is good for others who ask; each page asks once in one
 COOKIE: Final = "geventws_dashboard"
-HEADERS: Final = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
-)
-
-
-def _file(name: str, content_type: str) -> Response:
-    body = files("geventws.dashboard").joinpath(name).read_bytes()
-    return Response(200, (("Content-Type", f"{content_type}; charset=utf-8"), *HEADERS), body)
-
-
+HEADERS: Final = page_headers("no-store")
+_file = partial(page_file, "geventws.dashboard", headers=HEADERS)
 FILES: Final = {
     "/": _file("index.html", "text/html"),
     "/dashboard.css": _file("dashboard.css", "text/css"),

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.resources import files
+from functools import partial
 
+from geventws.assets import page_file, page_headers
 from geventws.core.errors import ConnectionClosed
 from geventws.core.handshake import Request, Response
 from geventws.demo.chat import Chat
 from geventws.websocket import WebSocket
 
-HEADERS = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-cache"),
-)
-
-
-def _page(name: str, content_type: str) -> Response:
-    body = files("geventws.demo").joinpath(name).read_bytes()
-    return Response(200, (("Content-Type", f"{content_type}; charset=utf-8"), *HEADERS), body)
-
-
+HEADERS = page_headers("no-cache")
+_page = partial(page_file, "geventws.demo", headers=HEADERS)
 PAGES = {
     "/": _page("index.html", "text/html"),
     "/chat.css": _page("chat.css", "text/css"),

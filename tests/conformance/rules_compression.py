@@ -9,7 +9,8 @@ import zlib
 from typing import Final
 
 from geventws.core.codes import CLOSE, CONTINUATION, PING, PONG, TEXT
-from tests.conformance.rules_frames import NAMES, NOISE, letters
+from geventws.frames import NAMES
+from tests.conformance.rules_frames import NOISE, letters
 from tests.conformance.rules_words import (
     NOT_DEFLATE,
     NOT_UTF8,

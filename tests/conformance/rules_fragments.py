@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from geventws.core.codes import BINARY, TEXT
-from tests.conformance.rules_frames import NAMES, NOISE, letters
+from geventws.frames import NAMES
+from tests.conformance.rules_frames import NOISE, letters
 from tests.conformance.rules_words import (
     Pong,
     Rule,

@@ -6,6 +6,7 @@ import random
 from typing import Final
 
 from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
+from geventws.frames import NAMES
 from tests.conformance.rules_words import (
     Pong,
     Rule,
@@ -19,14 +20,6 @@ from tests.conformance.rules_words import (
     text,
 )
 
-NAMES: Final = {
-    CONTINUATION: "continuation",
-    TEXT: "text",
-    BINARY: "binary",
-    CLOSE: "close",
-    PING: "ping",
-    PONG: "pong",
-}
 # both sides of each form of the length, and of the size at which a payload is not copied
 LENGTHS: Final = [0, 1, 124, 125, 126, 127, 128, 255, 256, 16384, 65535, 65536, 65537, 262144]
 ALPHABET: Final = "".join(map(chr, range(0x20, 0x7F)))

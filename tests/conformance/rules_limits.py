@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from geventws.core.codes import BINARY, CONTINUATION, TEXT
+from geventws.frames import NAMES
 from tests.conformance.doors import MAX_SIZE
 from tests.conformance.rules_compression import raw, small
-from tests.conformance.rules_frames import NAMES, letters
+from tests.conformance.rules_frames import letters
 from tests.conformance.rules_words import (
     TOO_BIG,
     TOO_MANY,
