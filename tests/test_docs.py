@@ -15,6 +15,7 @@ from gevent import socket
 from gevent.monkey import is_module_patched
 
 import geventws
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -46,12 +47,6 @@ PAGES_WITH_CODE = [
     for page in PAGES
     if any(block.language in ("python", "console") for block in blocks_of(page))
 ]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def is_listening(port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import current_app
+from flask import Blueprint, Flask, current_app
 
 from geventws.adapters.flask.sockets import Sockets, upgrader_of
 from geventws.adapters.flask.websocket import FlaskWebSocket
@@ -52,6 +52,16 @@ class Sock(Sockets):
     """
 
     websocket_class = SockWebSocket
+
+    @property
+    def app(self) -> Flask | None:
+        """The application, the last one of several; None before there is one."""
+        return self._app
+
+    @property
+    def bp(self) -> Blueprint | None:
+        """The blueprint of the routes that were declared before there was an application."""
+        return self._routes
 
     def _upgrader_for(self, options: Any) -> Callable[[], Upgrader]:
         given = {**self._options, **options}

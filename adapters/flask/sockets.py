@@ -60,15 +60,19 @@ class Sockets:
     def __init__(self, app: Flask | None = None, **options: Unpack[AcceptArguments]) -> None:
         self._options = options
         self._upgrader_for({})  # a wrong option had better fail now
-        self._app = app
-        self._routes = Blueprint(type(self).__name__.lower(), __name__)
+        self._app: Flask | None = None
+        self._routes: Blueprint | None = None  # those that were declared before there was one
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Add the routes that were declared without an application to *app*."""
-        if self._app is None:
+        """Add the routes that were declared without an application to *app*, and later ones too.
+
+        Of several applications, those that are declared later are the last one's alone.
+        """
+        if self._routes is not None:
             app.register_blueprint(self._routes)
+        self._app = app
         app.extensions["sockets"] = self
         app.run = partial(run, app)  # type: ignore[method-assign]
         if app.test_client_class is None:
@@ -103,10 +107,15 @@ class Sockets:
             def serve(*args: Any, **kwargs: Any) -> Response:
                 return _serve(self.websocket_class, make_upgrader(), partial(view, **kwargs))
 
-            (bp or self._app or self._routes).route(rule, **options)(serve)
+            (bp or self._app or self._unbound()).route(rule, **options)(serve)
             return view
 
         return decorate
+
+    def _unbound(self) -> Blueprint:
+        if self._routes is None:
+            self._routes = Blueprint(type(self).__name__.lower(), __name__)
+        return self._routes
 
     def _upgrader_for(self, options: Any) -> Callable[[], Upgrader]:
         upgrader = upgrader_of(**{**self._options, **options})

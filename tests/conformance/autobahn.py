@@ -18,7 +18,8 @@ from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
 from setup import ROOT
-from tests.conformance.doors import command, free_port, running
+from tests.conformance.doors import command, running
+from tests.ports import free_port
 
 VERSION: Final = "25.10.1"
 INSTALLED: Final = Path.home() / ".cache" / "geventws" / f"autobahn-{VERSION}"

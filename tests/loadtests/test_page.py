@@ -30,8 +30,8 @@ from loadtests.load import LOCUSTFILES
 from setup import ROOT
 from tests.chromium import chromium
 from tests.cli.programs import server
-from tests.conformance.doors import free_port
 from tests.demo.test_browser import PNG
+from tests.ports import free_port
 
 PAGE = ROOT / "docs" / "howto" / "load-testing.md"
 SCREENSHOTS = "GEVENTWS_SCREENSHOTS"

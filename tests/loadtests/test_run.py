@@ -28,7 +28,7 @@ from loadtests.bench.run import (
 )
 from loadtests.bench.scenarios import Scenario, broadcast, client, echo
 from setup import ROOT
-from tests.conformance.doors import free_port
+from tests.ports import free_port
 
 SHORT = Length(rounds=1, warm=0.01, seconds=0.05)
 RECEIVE = server_of("receive", "geventws_receive", "compressed", "broadcast")

@@ -66,3 +66,17 @@ def test_signature_of_flask_sock_works() -> None:
     with ours(app) as port, visit(port, "/ada") as ws:
         ws.send("too long")
         assert ws.receive(PATIENCE) == "42"
+
+
+def test_routes_of_before_and_after_init_app_are_served() -> None:
+    sock = Sock()
+    sock.route("/before")(lambda ws: ws.send("before"))
+    assert (sock.app, sock.bp is None) == (None, False)
+    for app in (Flask("the first"), Flask("the second")):
+        sock.init_app(app)
+        assert sock.app is app
+        sock.route("/after")(lambda ws: ws.send("after"))
+        with ours(app) as port:
+            for path in ("before", "after"):
+                with visit(port, f"/{path}") as ws:
+                    assert ws.receive(PATIENCE) == path

@@ -14,7 +14,6 @@ door without gevent is seen to live without it.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from typing import Any, Final
 
 from geventws.core.errors import ConnectionClosed
 from setup import ROOT
+from tests.ports import free_port
 
 _BOTH: Final = ["native", "threaded", "asyncio", "tornado", "ws4py_threads"]
 SERVERS: Final = [*_BOTH, "pywsgi", "wsgiref", "cherrypy", "ws4py_gevent"]
@@ -73,12 +73,6 @@ def visiting(door: str) -> Iterator[Callable[[str], None]]:
             yield visit
         finally:
             program.kill()
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def heard_from(ws: Any, echo: bool) -> list[str | bytes]:

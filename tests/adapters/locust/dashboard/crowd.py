@@ -19,7 +19,6 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import gevent
-from gevent import socket
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -28,6 +27,7 @@ from geventws.server import serve
 from setup import ROOT
 from tests.adapters.locust.dashboard.visitors import USERS
 from tests.chromium import chromium
+from tests.ports import free_port
 from tests.serving import LOCAL, running
 
 LOCUSTFILE = ROOT / "tests" / "adapters" / "locust" / "dashboard" / "visitors.py"
@@ -76,12 +76,6 @@ def locust(*arguments: str) -> Iterator[Any]:
             process.communicate(timeout=LONG)
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(LOCAL) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Page:
