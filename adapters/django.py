@@ -21,7 +21,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.http import is_same_domain
 
-from geventws.core.codes import POLICY_VIOLATION
+from geventws.core.codes import NORMAL_CLOSURE, POLICY_VIOLATION
 from geventws.core.errors import ConnectionClosed, InvalidHandshake
 from geventws.core.handshake import refusal
 from geventws.environ import respond
@@ -35,10 +35,10 @@ View = Callable[..., Any]
 class DjangoWebSocket(WebSocket):
     """A connection that a Django view serves.
 
-    Whenever the view waits in receive(), or for the next message of an iteration, the database
-    connections of its greenlet are closed, which returns them to a pool where there is one; those
-    in a transaction stay. Django opens them again when the view next needs them. So that each
-    greenlet has connections of its own, the standard library must be patched by gevent.
+    Whenever the view waits in receive(), for the next message of an iteration, or in close(), the
+    database connections of its greenlet are closed, which returns them to a pool where there is
+    one; those in a transaction stay. Django opens them again when the view next needs them. So that
+    each greenlet has connections of its own, the standard library must be patched by gevent.
     """
 
     __slots__ = ()
@@ -47,6 +47,11 @@ class DjangoWebSocket(WebSocket):
         """Wait for the next message, without database connections, and return it."""
         _release_connections()
         return super().receive(timeout)
+
+    def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
+        """Close the connection, and wait for the peer's answer without database connections."""
+        _release_connections()
+        super().close(code, reason)
 
 
 def _release_connections() -> None:

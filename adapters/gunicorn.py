@@ -131,12 +131,17 @@ class GeventWebSocketWorker(GeventPyWSGIWorker):
             log=self.log,
             handler_class=self.wsgi_handler,
             environ=environ,
-            ssl=ssl_context(self.cfg) if self.cfg.is_ssl else None,
+            ssl=self._tls() if self.cfg.is_ssl else None,
             **self.arguments,
         )
         server.worker = self
         server.start()
         return server
+
+    def _tls(self) -> ssl.SSLContext:
+        context: ssl.SSLContext = ssl_context(self.cfg)
+        context.set_alpn_protocols(["http/1.1"])  # http_protocols may name h2, which this is not
+        return context
 
 
 class HijackedRequest(BufferedRequest):

@@ -20,6 +20,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from gevent.event import AsyncResult
 
 from geventws.adapters.django import DjangoWebSocket, websocket_path, websocket_view
 from geventws.client import connect
@@ -96,6 +97,17 @@ def use_database() -> None:
         cursor.execute("select 1")
 
 
+closed: AsyncResult[bool] = AsyncResult()  # whether the database was open after a close()
+
+
+@websocket_view
+def closing(request: HttpRequest, ws: DjangoWebSocket) -> None:
+    """Close the connection after a use of the database."""
+    use_database()
+    ws.close()
+    closed.set(connection.connection is not None)
+
+
 @websocket_view
 def deny(request: HttpRequest, ws: DjangoWebSocket) -> None:
     """Find out too late."""
@@ -127,6 +139,7 @@ urlpatterns = [
     path("room/<int:number>", room),
     path("who", who),
     path("query", query),
+    path("closing", closing),
     path("deny", deny),
     path("fail", fail),
     path("particular", particular),

@@ -11,7 +11,7 @@ from gevent import pywsgi
 
 from geventws.adapters.django import websocket_path, websocket_view
 from geventws.core.errors import ConnectionClosed, Rejected
-from tests.adapters.django_app import LARGE, application, serving, visit
+from tests.adapters.django_app import LARGE, application, closed, serving, visit
 from tests.rawpeer import RawPeer, head
 from tests.serving import LOCAL
 
@@ -66,6 +66,12 @@ def test_idle_connection_holds_no_database_connection() -> None:
         for _ in range(3):
             ws.send("use it")
             assert ws.receive(PATIENCE) == "False False"
+
+
+def test_closing_connection_holds_no_database_connection() -> None:
+    with serving() as port, visit(port, "/closing") as ws:
+        assert list(ws) == []
+        assert closed.get(timeout=PATIENCE) is False
 
 
 def test_transaction_is_left_alone() -> None:

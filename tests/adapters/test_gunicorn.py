@@ -101,6 +101,17 @@ def test_worker_is_replaced_after_max_requests_and_on_reload() -> None:
     assert "Traceback" not in log
 
 
+def agreed_with(port: int) -> str | None:
+    """Return what the server at *port* agrees on with a client that would rather speak HTTP/2."""
+    context = trusting()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        return secured.selected_alpn_protocol()
+
+
 @pytest.mark.parametrize("worker", [OURS, "gevent"])
 def test_workers_share_a_port_each_with_a_socket_of_its_own_over_tls(
     worker: str, tmp_path: Path
@@ -118,6 +129,7 @@ def test_workers_share_a_port_each_with_a_socket_of_its_own_over_tls(
                     assert len(ws.receive(IN_TIME)) == 100_000
                 with server.connect("/pid", "wss", ssl=trusting()) as ws:
                     seen.add(ws.receive(IN_TIME))
+        assert worker != OURS or agreed_with(server.port) == "http/1.1"
         assert "Traceback" not in server.end()
 
 
