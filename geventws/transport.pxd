@@ -9,6 +9,17 @@ from geventws.outgoing cimport Outgoing
 cdef Py_ssize_t _CHUNK
 cdef double SHARE
 
+cdef class Turns:
+    cdef object __weakref__
+    cdef object _due
+    cdef bint _begun
+
+    cdef add(self, Transport transport)
+    @cython.locals(transport=Transport)
+    cpdef _take(self)
+    @cython.locals(transport=Transport)
+    cdef wait(self, hub)
+
 cdef class Transport(Outgoing):
     cdef object __weakref__
     cdef object _io
@@ -16,6 +27,7 @@ cdef class Transport(Outgoing):
     cdef object _parked
     cdef object _reader
     cdef double _since
+    cdef Turns _turns
     cdef bint _watching
     cdef public object local_address
     cdef public object on_neglect

@@ -11,9 +11,11 @@ from __future__ import annotations
 import select
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import gevent
 import gevent.socket
@@ -40,9 +42,10 @@ def breathe() -> None:
     gevent.sleep(0) is no help to the latter: the hub looks at its sockets only after 50 of those.
     """
     hub = gevent.get_hub()
-    # by its priority it comes behind all that has happened in the same turn
+    # by its priority it comes behind all that has happened in the same turn, and by the callback
+    # behind the callbacks that follow from that
     timer = hub.loop.timer(0, priority=-1)
-    timer.start(getcurrent().switch)
+    timer.start(hub.loop.run_callback, getcurrent().switch)
     try:
         hub.switch()
     finally:
@@ -71,6 +74,55 @@ def _shared(address: Any) -> Any:
     return address
 
 
+class Turns:
+    """The transports of one hub whose readers can go on; use turns_of().
+
+    The hub switches to the first of them. Who then waits for more switches to the next one itself,
+    and only the last one back to the hub: that is one switch for each, where it would be two.
+    """
+
+    __slots__ = ("__weakref__", "_begun", "_due")
+
+    def __init__(self) -> None:
+        self._due: deque[Transport] = deque()
+        self._begun = False  # the hub will take turns
+
+    def add(self, transport: Transport) -> None:
+        """Have the reader of *transport* go on in its turn; called on the hub."""
+        self._due.append(transport)
+        if not self._begun:
+            self._begun = True
+            transport._hub.loop.run_callback(self._take)
+
+    def _take(self) -> None:
+        self._begun = False
+        while self._due:
+            transport = self._due.popleft()
+            reader = transport._reader
+            if reader is not None:  # nothing else has woken it meanwhile
+                reader.switch(READY)
+
+    def wait(self, hub: Any) -> Any:
+        """Give way to the next reader, or to *hub*; return what the caller is switched to with."""
+        while self._due:
+            transport = self._due.popleft()
+            reader = transport._reader
+            if reader is not None:
+                return reader.switch(READY)
+        return hub.switch()
+
+
+_turns: WeakKeyDictionary[Any, Turns] = WeakKeyDictionary()
+
+
+def turns_of(hub: Any) -> Turns:
+    """Return the Turns of *hub*."""
+    found = _turns.get(hub)
+    if found is None:
+        found = _turns[hub] = Turns()
+    return found
+
+
 class Transport(Outgoing):
     """A connected gevent socket that this transport alone uses from now on.
 
@@ -84,6 +136,7 @@ class Transport(Outgoing):
         "_parked",
         "_reader",
         "_since",
+        "_turns",
         "_watching",
         "local_address",
         "on_neglect",
@@ -95,6 +148,7 @@ class Transport(Outgoing):
         super().__init__(socket)
         self._io: Any = self._hub.loop.io(socket.fileno(), READ)
         self._watching = False
+        self._turns = turns_of(self._hub)
         self._reader: Any = None
         self._more = self._tls  # bytes may be here that no watcher tells of
         self._since = 0.0  # when others last ran, while there is always more
@@ -194,7 +248,7 @@ class Transport(Outgoing):
         timer = None if timeout is None else self._timer(timeout, self._read_timed_out)
         self._reader = getcurrent()
         try:
-            told = self._hub.switch()
+            told = self._turns.wait(self._hub)
         finally:
             self._reader = None
             if timer is not None:
@@ -212,14 +266,14 @@ class Transport(Outgoing):
     def _on_readable(self) -> None:
         self._more = True
         if self._reader is not None:
-            self._reader.switch(READY)
-            return
-        self._io.stop()
-        self._watching = False
-        if self._parked is not None:
+            self._turns.add(self)
+        elif self._parked is not None:
             self._unpark()
-        elif self.on_neglect is not None:
-            self.on_neglect()
+        else:
+            self._io.stop()
+            self._watching = False
+            if self.on_neglect is not None:
+                self.on_neglect()
 
     def _unpark(self) -> None:
         parked, self._parked = self._parked, None

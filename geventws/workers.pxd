@@ -13,7 +13,11 @@ cdef class Parking:
 
 cdef class Workers:
     cdef list _idle
+    cdef object _ready
+    cdef bint _told
     cdef Py_ssize_t _connections
 
     cpdef leave(self)
-    cpdef run(self, parking)
+    cpdef run(self, Parking parking)
+    cdef _tell(self)
+    cdef _rest(self)

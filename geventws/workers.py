@@ -1,14 +1,16 @@
 """The readable driver: callback connections that cost no greenlet while nothing happens.
 
-bytes are there -> hub -> a reused greenlet -> read_and_deliver()
+bytes are there -> hub -> a reused greenlet -> read_and_deliver() of one connection after the other
 
 An idle connection is parked: nothing but the transport's watcher knows of it. When bytes come, one
-of the hub's workers runs its callbacks, so these may block. Workers are kept for the next time, for
-to spawn a greenlet costs more than to echo a message.
+of the hub's workers runs its callbacks, so these may block: another worker goes on with what else
+is ready then. Workers are kept for the next time, for to spawn a greenlet costs more than to echo a
+message; and one serves all connections that are ready at once, for a switch costs half as much.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -34,6 +36,7 @@ class Parking:
 
     def work(self) -> None:
         """Run the callbacks for what has come, then park again, or leave for good."""
+        self._connection.park(None)
         try:
             more = self._connection.read_and_deliver()
         except Exception:
@@ -57,7 +60,6 @@ class Parking:
         """Have a worker look, unless one does; called on the hub."""
         if not self._busy:
             self._busy = True
-            self._connection.park(None)
             self._workers.run(self)
 
     def nudge(self) -> None:
@@ -70,12 +72,14 @@ class Workers:
 
     def __init__(self) -> None:
         self._idle: list[Any] = []
+        self._ready: deque[Parking] = deque()
+        self._told = False  # the hub will look at these
         self._connections = 0
 
     def drive(self, connection: WebSocket, transport: Transport) -> None:
         """Run the callbacks of *connection* from now on; returns at once."""
         self._connections += 1
-        gevent.get_hub().loop.run_callback(self.run, Parking(connection, transport, self))
+        self.run(Parking(connection, transport, self))
 
     def leave(self) -> None:
         """Take note that one connection is over; without any, no worker is kept."""
@@ -83,28 +87,45 @@ class Workers:
         if not self._connections:
             idle, self._idle = self._idle, []
             for worker in idle:
-                gevent.get_hub().loop.run_callback(worker.switch, None)
+                gevent.get_hub().loop.run_callback(worker.switch)
 
     def run(self, parking: Parking) -> None:
-        """Run *parking* in a worker; called on the hub."""
-        if self._idle:
-            self._idle.pop().switch(parking)
-        else:
-            gevent.spawn(self._work, parking)
+        """Have a worker run *parking* in its turn; returns at once."""
+        self._ready.append(parking)
+        self._tell()
 
-    def _work(self, parking: Parking | None) -> None:
-        while parking is not None:
-            parking.work()
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            gevent.get_hub().loop.run_callback(self._look)
+
+    def _look(self) -> None:
+        self._told = False
+        if self._ready:
+            if self._idle:
+                self._idle.pop().switch()
+            else:
+                gevent.spawn(self._work)
+
+    def _work(self) -> None:
+        while True:
+            while self._ready:
+                parking = self._ready.popleft()
+                if self._ready:  # for another worker, should this one wait
+                    self._tell()
+                parking.work()
             if not self._connections or len(self._idle) >= KEPT:
                 return
-            me = getcurrent()
-            self._idle.append(me)
-            parking = None
-            try:
-                parking = gevent.get_hub().switch()
-            finally:
-                if me in self._idle:  # killed while it waited
-                    self._idle.remove(me)
+            self._rest()
+
+    def _rest(self) -> None:
+        me = getcurrent()
+        self._idle.append(me)
+        try:
+            gevent.get_hub().switch()
+        finally:
+            if me in self._idle:  # killed while it waited
+                self._idle.remove(me)
 
 
 _workers: WeakKeyDictionary[Any, Workers] = WeakKeyDictionary()

@@ -5,7 +5,8 @@ from geventws.core.mask cimport mask, rotate
 
 # what codes.py says, as C has it
 cdef int BINARY, CLOSE, CONTINUATION, PONG, TEXT
-cdef list _starts
+cdef int _MAX_CONTROL
+cdef list _pairs
 
 @cython.freelist(8)
 cdef class Frame:
@@ -54,4 +55,4 @@ cdef Frame _frame(int opcode, bytes payload, bint fin, bint rsv1, bint starts, l
 cpdef bytes frame_head(int opcode, long long length, bint fin, bint rsv1, bytes key)
 
 @cython.locals(row=list)
-cdef bytes _start(int first, int second)
+cdef bytes _pair(int first, int second)

@@ -24,6 +24,7 @@ from geventws.core.errors import InvalidText, ProtocolError
 from geventws.core.mask import mask, rotate
 
 MAX_CONTROL: Final = 125  # RFC 6455 5.5
+_MAX_CONTROL: Final = MAX_CONTROL  # as C has it
 
 
 class Frame:
@@ -155,7 +156,7 @@ class FrameReader:
         if opcode >= CLOSE:
             if first < 0x80:
                 raise ProtocolError("a fragmented control frame (RFC 6455 5.5)")
-            if second & 0x7F > MAX_CONTROL:
+            if second & 0x7F > _MAX_CONTROL:
                 raise ProtocolError("a control frame over 125 bytes (RFC 6455 5.5)")
         if (second > 0x7F) != self._masked:
             raise ProtocolError(
@@ -171,7 +172,7 @@ class FrameReader:
         length = 0
         for index in range(pos, pos + width):
             length = length << 8 | view[index]
-        if length <= (MAX_CONTROL if width == 2 else 0xFFFF):
+        if length <= (_MAX_CONTROL if width == 2 else 0xFFFF):
             raise ProtocolError("a length in more bytes than it takes (RFC 6455 5.2)")
         return length
 
@@ -193,23 +194,23 @@ def frame_head(opcode: int, length: int, fin: bool, rsv1: bool, key: bytes) -> b
     first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
     masked = 0x80 if key else 0
     if length < 126:
-        head = _start(first, masked | length)
+        head = _pair(first, masked | length)
     elif length <= 0xFFFF:
-        head = _start(first, masked | 126) + length.to_bytes(2, "big")
+        head = _pair(first, masked | 126) + _pair(length >> 8, length & 0xFF)
     else:
-        head = _start(first, masked | 127) + length.to_bytes(8, "big")
+        head = _pair(first, masked | 127) + length.to_bytes(8, "big")
     return head + key if key else head
 
 
-def _start(first: int, second: int) -> bytes:
-    """Return the first two bytes of a frame, from a store of those that were needed before."""
-    row = _starts[first]
+def _pair(first: int, second: int) -> bytes:
+    """Return two bytes, from a store of those that were needed before, and their neighbours."""
+    row = _pairs[first]
     if row is None:
-        row = _starts[first] = [bytes((first, each)) for each in range(256)]
+        row = _pairs[first] = [bytes((first, each)) for each in range(256)]
     return row[second]
 
 
-_starts: list[list[bytes] | None] = [None] * 256
+_pairs: list[list[bytes] | None] = [None] * 256
 
 
 def check_close(code: int, reason: str) -> None:

@@ -9,6 +9,9 @@ cdef extern from *:
     """
     enum: BELIEVED
 
+cdef inline bytes blank(Py_ssize_t size):
+    return PyBytes_FromStringAndSize(NULL, size)
+
 cdef inline bytes add(bytes buffer, Py_ssize_t size, bytes data, long long more):
     cdef Py_ssize_t need = size + PyBytes_GET_SIZE(data), room
     cdef bytes grown = buffer

@@ -8,6 +8,11 @@ is copied again. Memory that no byte has come for is not touched, and so is none
 from __future__ import annotations
 
 
+def blank(size: int) -> bytearray:
+    """Return a buffer of *size* bytes, of whatever value, all to be written."""
+    return bytearray(size)
+
+
 def add(buffer: bytearray | None, size: int, data: bytes, more: int) -> bytearray:
     """Return *buffer*, of which *size* bytes are used, with *data* behind these.
 

@@ -1,8 +1,10 @@
 # C types for mask.py; nothing here may change what that file says.
 import cython
 
+from geventws.core cimport growing
+
 cdef Py_ssize_t BLOCK
-cdef bint _LOOPS, _POINTERS
+cdef bint _LOOPS
 
 cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end)
 

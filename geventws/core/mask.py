@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from geventws.core import growing
+
 try:
     from wsaccel.xormask import XorMaskerSimple
 except ImportError:  # the interpreted twin then makes do with big integers
@@ -48,34 +50,29 @@ def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
 def _xor(data: Any, key: bytes, start: int, size: int) -> bytes:
     """The same byte by byte: a loop that a C compiler turns into wide XORs.
 
-    Compiled, source, target and keys are pointers, and the copy is changed where it lies: nobody
-    else knows it yet, unless it is of one byte, which Python makes but once.
+    Compiled, source, target and keys are pointers. Nobody knows the target yet, unless it is of one
+    byte, which Python makes but once.
     """
     source = data
     if size == 1:
         return bytes((source[start] ^ key[0],))
-    part = source[start : start + size]
-    part = part if _POINTERS else _WRITABLE(part)
+    part = growing.blank(size)
     target = part
     repeated = key if size < BLOCK else key * (BLOCK // 4)
     keys = repeated
     if size < BLOCK:
         for index in range(size):
             target[index] = source[start + index] ^ keys[index & 3]
-        return part if _POINTERS else bytes(part)
+        return growing.take(part, size)
     at = 0
     while at < size:
         for index in range(min(BLOCK, size - at)):
             target[at + index] = source[start + at + index] ^ keys[index]
         at += BLOCK
-    return part if _POINTERS else bytes(part)
+    return growing.take(part, size)
 
 
 _LOOPS = COMPILED  # as C has it
-# A C function is not among the globals. What is none is only tried by tests, and needs an object
-# that can be changed.
-_POINTERS = "_xor" not in globals()
-_WRITABLE: Any = bytearray
 
 
 def rotate(key: bytes, by: int) -> bytes:
