@@ -62,8 +62,9 @@ SECONDS ?= 60
 fuzz: $(STAMP) ## fuzz the core for a minute, or SECONDS=3600, and compare its twins
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-bench: $(STAMP) ## CPU per message beside every peer, an hour or two; QUICK=1 takes three minutes
+bench: $(STAMP) ## CPU per message beside every peer, two hours: docs/performance.md; QUICK=1 takes three minutes
 	$(BIN)/python -m loadtests.bench $(if $(QUICK),--quick)
+	$(if $(QUICK),,$(BIN)/python -m loadtests.bench --page)
 
 load: $(STAMP) ## a distributed Locust run of 20 s against our server: build/load/report.html
 	$(BIN)/python -m loadtests.load echo

@@ -26,7 +26,7 @@ from gevent.subprocess import Popen
 import geventws
 from geventws.demo import demo_handler, pages
 from setup import ROOT
-from tests.conformance.doors import free_port
+from tests.ports import free_port
 
 LOCUSTFILES: Final = ROOT / "loadtests" / "locustfiles"
 HELPERS: Final = {"__init__", "finish", "shapes"}  # which have no users

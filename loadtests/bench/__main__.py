@@ -1,32 +1,25 @@
-"""Measure, and write tables and plots: see the package."""
+"""Measure, and write tables, plots and the page: see the package."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any, Final
+from time import monotonic
+from typing import Final
 
-from loadtests.bench import building, plot, report, scenarios, targets
+from loadtests.bench import building, performance, report, results, scenarios, targets
 from loadtests.bench.building import PLACE, say
-from loadtests.bench.contenders import Contender, taking_part
-from loadtests.bench.report import of_scenario, rows
-from loadtests.bench.run import Bench, Length, Sample, Tools, allow_many_files, cores
-from loadtests.bench.scenarios import Scenario
+from loadtests.bench.pictures import pictures
+from loadtests.bench.plan import Job, Wish, planned, told
+from loadtests.bench.results import Slice, together
+from loadtests.bench.run import Bench, Length, Tools, allow_many_files
+from setup import ROOT
 
 QUICK: Final = Length(rounds=3, warm=0.1, seconds=0.3)
 FULL: Final = Length(rounds=5, warm=0.2, seconds=0.5)
-HEADLINES: Final = {
-    "echo.svg": scenarios.echo(32, 64),
-    "pipelined.svg": scenarios.echo(32, 64, 16),
-    "large.svg": scenarios.echo(16 * 1024, 64),
-}
 
 
 def tools() -> Tools:
@@ -36,93 +29,50 @@ def tools() -> Tools:
     return Tools(python, wsload, wsecho, building.copies(python), building.node_environment())
 
 
-def chosen(arguments: argparse.Namespace) -> list[tuple[Scenario, list[Contender]]]:
-    """Return what to measure, and with whom."""
-    everything = scenarios.QUICK if arguments.quick else scenarios.ALL
-    plan = []
-    for scenario in everything:
-        if re.search(arguments.only, scenario.title):
-            few = arguments.quick or bool(scenario.plot)
-            taking = taking_part(scenario.needs, few)
-            plan.append(
-                (scenario, [each for each in taking if re.search(arguments.among, each.name)])
-            )
-    return plan
-
-
-def measured(plan: Iterable[tuple[Scenario, list[Contender]]], length: Length) -> Iterator[Sample]:
-    """Measure all of *plan*, telling how far it is."""
+def measure(jobs: Sequence[Job], length: Length, path: Path, before: list[Slice]) -> None:
+    """Do all *jobs*, and keep each round in *path*, after what was there *before*."""
     allow_many_files()
-    bench = Bench(tools(), length, PLACE)
-    for scenario, contenders in plan:
-        say(f"{scenario.title} (load {os.getloadavg()[0]:.1f})")
-        yield from bench.samples(scenario, contenders)
+    built = tools()
+    slice_ = Slice(results.facts_of(built, length), [])
+    begin, expected, due = monotonic(), 0.0, sum(job.seconds(length) for job in jobs)
+    for number, job in enumerate(jobs, 1):
+        pace = (monotonic() - begin) / expected if expected else 1.0
+        say(
+            f"{number}/{len(jobs)} {job.scenario.title}: {len(job.contenders)} contenders, "
+            f"{told(job.seconds(length) * pace)} of {told((due - expected) * pace)} to go "
+            f"(load {os.getloadavg()[0]:.1f})"
+        )
+        bench = Bench(built, length._replace(rounds=job.rounds), PLACE)
+        for samples in bench.rounds(job.scenario, job.contenders):
+            slice_.samples.extend(samples)
+            results.write(path, [*before, slice_])
+        expected += job.seconds(length)
+    say(f"took {told(monotonic() - begin)}")
 
 
-def machine() -> str:
-    """Return on what was measured."""
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    server, generator = cores()
-    return (
-        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} "
-        f"{platform.release()}, {os.cpu_count()} cores: contenders on core {server}, load on core "
-        f"{generator}; load average at the end {load}."
-    )
+def show(jobs: Sequence[Job], length: Length) -> None:
+    """Print what would be measured, and how long that takes."""
+    for job in jobs:
+        names = "; ".join(each.name for each in job.contenders)
+        print(f"{told(job.seconds(length)):>7}  {job.scenario.title}, {job.rounds} rounds: {names}")
+    print(f"{told(sum(job.seconds(length) for job in jobs)):>7}  in all")
 
 
-def memory_table(samples: Sequence[Sample]) -> str:
-    """Return the table of the targets that are bytes."""
-    body = []
-    for title, ours, limit in targets.MEMORY:
-        found = report.values(of_scenario(samples, title), ours)
-        if found:
-            each = median(found.values())
-            met = "yes" if each <= limit else "**no**"
-            body.append([title, ours, f"{limit:,}", report.figure(each), met])
-    head = ["scenario", "ours", "at most, bytes", "measured", "met"]
-    return report.table(head, body) if body else ""
-
-
-def plots(samples: Sequence[Sample]) -> dict[str, str]:
-    """Return the plots that *samples* are enough for, by the names of their files."""
-    drawn = {}
-    for name, scenario in HEADLINES.items():
-        found = {row.name: row.median for row in rows(of_scenario(samples, scenario.title))}
-        known = {each: cost for each, cost in found.items() if cost is not None}
-        if known:
-            drawn[name] = plot.bars(f"CPU us per message: {scenario.title}", known, "geventws")
-    for name, what, x_title in (
-        (scenarios.GROWING_SIZE, "size", "bytes of one message"),
-        (scenarios.GROWING_NUMBER, "connections", "open connections"),
-    ):
-        series = _series(samples, name, what)
-        if series:
-            drawn[f"{name.replace(' ', '-')}.svg"] = plot.lines(
-                f"How cost grows: {name}", x_title, "CPU us per message", series
-            )
-    return drawn
-
-
-def _series(samples: Sequence[Sample], name: str, what: str) -> dict[str, list[Any]]:
-    series: dict[str, list[Any]] = {}
-    for scenario in scenarios.GROWTH:
-        if scenario.plot == name:
-            for row in rows(of_scenario(samples, scenario.title)):
-                if row.median is not None:
-                    point = (getattr(scenario, what), row.median)
-                    series.setdefault(row.name, []).append(point)
-    return series
-
-
-def write(samples: list[Sample], where: str, place: Path) -> None:
-    """Write the page and the plots of *samples* into *place*."""
-    everything = dict.fromkeys([*scenarios.ALL, *scenarios.QUICK])
-    page = report.page(everything, samples, targets.ALL)
+def write(slices: Sequence[Slice], place: Path) -> None:
+    """Write the tables and the plots of *slices* into *place*, and print the tables."""
+    samples = together(slices)
+    known = dict.fromkeys([*scenarios.ALL, *scenarios.QUICK])
+    parts = [
+        performance.facts(slices) + "\n",
+        report.target_table(samples, targets.RATIOS),
+        report.bound_table(samples, targets.BOUNDS),
+        report.tables(known, samples),
+    ]
+    text = "\n".join(filter(None, parts))
     place.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(filter(None, [where + "\n", memory_table(samples), page]))
-    (place / "tables.md").write_text(text)
-    for name, drawing in plots(samples).items():
-        (place / name).write_text(drawing)
+    (place / "tables.md").write_text(text, encoding="utf-8")
+    for name, drawing in pictures(samples).items():
+        (place / f"{name}.svg").write_text(drawing, encoding="utf-8")
     print(text)
     say(f"tables and plots are in {place}")
 
@@ -130,37 +80,56 @@ def write(samples: list[Sample], where: str, place: Path) -> None:
 def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the short variant")
-    parser.add_argument(
-        "--only", default="", metavar="RE", help="only the scenarios it is found in"
-    )
-    parser.add_argument(
-        "--among", default="", metavar="RE", help="only the contenders it is found in"
-    )
-    parser.add_argument("--rounds", type=int, metavar="N")
-    parser.add_argument("--seconds", type=float, metavar="S", help="of each measurement")
-    parser.add_argument("--table", action="store_true", help="measure nothing; the last results")
-    parser.add_argument("--into", type=Path, default=PLACE, metavar="DIR", help="tables and plots")
+    add = parser.add_argument
+    add("--quick", action="store_true", help="the short variant")
+    add("--targets", action="store_true", help="only what the targets compare")
+    add("--only", nargs="+", default=[], metavar="RE", help="scenarios that one is found in")
+    add("--servers", nargs="+", default=[], metavar="RE", help="contenders that one is found in")
+    add("--rounds", type=int, metavar="N")
+    add("--seconds", type=float, metavar="S", help="of each measurement")
+    add("--merge", type=Path, metavar="FILE", help="add to its results what they lack of this")
+    add("--anew", action="store_true", help="measure again what FILE has of this")
+    add("--list", action="store_true", help="measure nothing; tell what would be, and how long")
+    add("--table", action="store_true", help="measure nothing; show the results")
+    add("--page", action="store_true", help="the same, and write docs/performance.md")
+    add("--into", type=Path, default=PLACE, metavar="DIR", help="tables and plots")
+    add("--docs", type=Path, default=ROOT / "docs", metavar="DIR", help="the page and its plots")
     return parser.parse_args(words)
+
+
+def length_of(given: argparse.Namespace) -> Length:
+    """Return how long to measure."""
+    length = QUICK if given.quick else FULL
+    return length._replace(
+        rounds=given.rounds or length.rounds, seconds=given.seconds or length.seconds
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and write; return 1 where there is nothing to write of."""
-    arguments = arguments_of(words)
-    results = PLACE / "results.json"
-    if not arguments.table:
-        length = QUICK if arguments.quick else FULL
-        length = length._replace(
-            rounds=arguments.rounds or length.rounds, seconds=arguments.seconds or length.seconds
-        )
-        samples = list(measured(chosen(arguments), length))
-        saved = {"machine": machine(), "samples": [each._asdict() for each in samples]}
-        results.write_text(json.dumps(saved, indent=1) + "\n")
-    elif not results.exists():
+    given = arguments_of(words)
+    path = given.merge or PLACE / ("quick.json" if given.quick else "results.json")
+    length = length_of(given)
+    wish = Wish(given.only, given.servers, given.quick, given.targets)
+    reading = given.table or given.page
+    before = results.read(path) if given.merge or reading else []
+    if not reading:
+        jobs = planned(wish, length.rounds, [] if given.anew else together(before))
+        if given.list:
+            show(jobs, length)
+            return 0
+        if given.anew:
+            pairs = {(job.scenario.title, each.name) for job in jobs for each in job.contenders}
+            before = results.without(before, pairs)
+        if jobs:
+            measure(jobs, length, path, before)
+    found = results.read(path)
+    if not found:
         say("no results: make bench")
         return 1
-    saved = json.loads(results.read_text())
-    write([Sample(**each) for each in saved["samples"]], saved["machine"], arguments.into)
+    write(found, given.into)
+    if given.page:
+        performance.write(found, given.docs)
     return 0
 
 

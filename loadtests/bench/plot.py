@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
+from statistics import median
 from typing import Final
 
 from loadtests.bench.report import figure
@@ -26,8 +27,10 @@ COLOURS: Final = (
     "#5c6b73",
     "#1f9ac9",
     "#7a4",
+    "#222",
 )
 PLAIN: Final = "#9aa5b1"
+CUT: Final = 4  # times the bar in the middle: longer ones would make all others too short to tell
 
 Points = Sequence[tuple[float, float]]
 
@@ -49,22 +52,35 @@ def _title(words: str) -> str:
     return _text(16, 26, words, 'font-size="16" font-weight="bold"')
 
 
-def bars(title: str, values: Mapping[str, float], ours: str) -> str:
-    """Return a bar for each of *values*; those whose name begins with *ours* stand out."""
-    room = WIDTH - NAMES - 80
-    longest = max(values.values(), default=1.0)
+def bars(title: str, values: Mapping[str, tuple[float, float]], ours: str) -> str:
+    """Return a bar for each of *values*, a median and a minimum, which is a mark in the bar.
+
+    Those whose name begins with *ours* stand out. Bars far longer than most are cut.
+    """
+    medians = [value for value, _ in values.values()]
+    longest = min(max(medians, default=1.0), CUT * median(medians or [1.0])) or 1.0
     parts = [_title(title)]
-    for index, (name, value) in enumerate(values.items()):
-        y = TOP + index * BAR
-        length = room * value / longest
+    for index, (name, pair) in enumerate(values.items()):
         colour = COLOURS[0] if name.startswith(ours) else PLAIN
-        parts += [
-            _text(NAMES - 8, y + 15, name, 'text-anchor="end"'),
-            f'<rect x="{NAMES}" y="{y + 3}" width="{length:.1f}" height="{BAR - 6}" '
-            f'fill="{colour}"/>',
-            _text(NAMES + length + 6, y + 15, figure(value)),
-        ]
+        parts += _bar(TOP + index * BAR, name, pair, longest, colour)
     return _svg(TOP + len(values) * BAR + 16, parts)
+
+
+def _bar(
+    y: float, name: str, pair: tuple[float, float], longest: float, colour: str
+) -> Iterator[str]:
+    scale = (WIDTH - NAMES - 80) / longest
+    value, least = pair
+    length = scale * min(value, longest)
+    yield _text(NAMES - 8, y + 15, name, 'text-anchor="end"')
+    yield (
+        f'<rect x="{NAMES}" y="{y + 3}" width="{length:.1f}" height="{BAR - 6}" fill="{colour}"/>'
+    )
+    if least <= longest:
+        place = NAMES + scale * least
+        yield f'<path d="M{place:.1f} {y + 5}v{BAR - 10}" stroke="#fff" stroke-width="2"/>'
+    said = figure(value) if value <= longest else f"\N{RIGHTWARDS ARROW} {figure(value)}"
+    yield _text(NAMES + length + 6, y + 15, said)
 
 
 class _Axis:
@@ -114,12 +130,16 @@ def _grid(x: _Axis, y: _Axis) -> list[str]:
     for tick in x.ticks():
         place = x.place(tick)
         parts.append(_rule(place, TOP, place, HEIGHT - BOTTOM))
-        parts.append(_text(place, HEIGHT - BOTTOM + 20, f"{tick:,g}", 'text-anchor="middle"'))
+        parts.append(_text(place, HEIGHT - BOTTOM + 20, _said(tick), 'text-anchor="middle"'))
     for tick in y.ticks():
         place = y.place(tick)
         parts.append(_rule(LEFT, place, WIDTH - RIGHT, place))
-        parts.append(_text(LEFT - 8, place + 4, f"{tick:,g}", 'text-anchor="end"'))
+        parts.append(_text(LEFT - 8, place + 4, _said(tick), 'text-anchor="end"'))
     return parts
+
+
+def _said(tick: float) -> str:
+    return f"{tick / 1e6:g} M" if tick >= 1e6 else f"{tick:,g}"
 
 
 def _rule(x1: float, y1: float, x2: float, y2: float) -> str:

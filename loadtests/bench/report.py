@@ -40,13 +40,29 @@ class Target(NamedTuple):
     limit: float
 
 
+class Bound(NamedTuple):
+    """A figure that is asked for of one of ours: at most *limit*, of the slowest if *slowest*."""
+
+    scenario: str
+    ours: str
+    limit: float
+    unit: str
+    slowest: bool = False
+
+
 class Verdict(NamedTuple):
-    """How it stands with a target: *other* is the one that was best, of so many *measured*."""
+    """How it stands with a target: *other* is the one that was best, of so many *measured*.
+
+    Attributes:
+        ratio: the median of the ratios of each round, which is what counts.
+        least: the ratio of the cheapest round of one to that of the other.
+    """
 
     target: Target
     other: str
     ratio: float | None
     measured: int = 0
+    least: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -57,7 +73,7 @@ class Verdict(NamedTuple):
         """Return whether it is met, and against how many where that is not all of them."""
         met = "yes" if self.is_met else "**no**"
         others = len(self.target.others)
-        return met if self.measured == others else f"{met}, of {others} others {self.measured}"
+        return met if self.measured == others else f"{met}, beside {self.measured} of {others}"
 
 
 def values(samples: Iterable[Sample], contender: str) -> dict[int, float]:
@@ -106,15 +122,22 @@ def _row(samples: Sequence[Sample], name: str) -> Row:
 
 
 def judged(samples: Sequence[Sample], target: Target) -> Verdict | None:
-    """Return how it stands with *target*; None where its scenario was not measured."""
+    """Return how it stands with *target*; None where ours was not measured in its scenario."""
     own = of_scenario(samples, target.scenario)
-    if not own:
+    if not any(sample.contender == target.ours for sample in own):
         return None
     costs = {other: median(found) for other in target.others if (found := _list(own, other))}
     if not costs:
         return Verdict(target, " / ".join(target.others), None)
     best = min(costs, key=lambda other: costs[other])
-    return Verdict(target, best, ratio(own, target.ours, best), len(costs))
+    least = _least(own, target.ours, best)
+    return Verdict(target, best, ratio(own, target.ours, best), len(costs), least)
+
+
+def _least(samples: Sequence[Sample], one: str, other: str) -> float | None:
+    upper = min(_list(samples, one), default=None)
+    lower = min(_list(samples, other), default=None)
+    return upper / lower if upper is not None and lower else None
 
 
 def _list(samples: Sequence[Sample], name: str) -> list[float]:
@@ -143,13 +166,19 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def scenario_table(scenario: Scenario, samples: Sequence[Sample]) -> str:
+def scenario_table(scenario: Scenario, samples: Sequence[Sample], mark: str = "###") -> str:
     """Return the table of one scenario under its title; who has no figure is there with why."""
     slow = ["slowest handshake, s"] if scenario.late else []
-    head = ["", scenario.unit, "best", "worst", *(f"x {name}" for name in AGAINST)]
+    head = [
+        "",
+        f"{scenario.unit}, median",
+        "minimum",
+        "maximum",
+        *(f"x {name}" for name in AGAINST),
+    ]
     head += ["messages/s", *slow, "errors"]
     body = [_cells(row, bool(slow)) for row in rows(samples)]
-    return f"### {scenario.title}\n\n{table(head, body)}"
+    return f"{mark} {scenario.title}\n\n{table(head, body)}"
 
 
 def _cells(row: Row, slow: bool) -> list[str]:
@@ -158,28 +187,52 @@ def _cells(row: Row, slow: bool) -> list[str]:
     return [row.name, *map(figure, numbers), "; ".join(row.errors).replace("|", "/")]
 
 
+def verdicts(samples: Sequence[Sample], targets: Iterable[Target]) -> list[Verdict]:
+    """Return how it stands with the targets whose scenarios were measured."""
+    return [found for target in targets if (found := judged(samples, target))]
+
+
 def target_table(samples: Sequence[Sample], targets: Iterable[Target]) -> str:
     """Return the table of the targets whose scenarios were measured."""
-    verdicts = filter(None, (judged(samples, target) for target in targets))
     body = [
         [
-            verdict.target.scenario,
-            verdict.target.ours,
-            verdict.other,
-            figure(verdict.target.limit),
-            figure(verdict.ratio),
-            verdict.told(),
+            each.target.scenario,
+            each.target.ours,
+            each.other,
+            figure(each.target.limit),
+            figure(each.ratio),
+            figure(each.least),
+            each.told(),
         ]
-        for verdict in verdicts
+        for each in verdicts(samples, targets)
     ]
-    head = ["scenario", "ours", "against", "at most", "measured", "met"]
-    return f"### Targets, as ratios\n\n{table(head, body)}" if body else ""
+    head = ["scenario", "ours", "against", "at most", "medians", "minima", "met"]
+    return table(head, body) if body else ""
 
 
-def page(scenarios: Iterable[Scenario], samples: Sequence[Sample], targets: list[Target]) -> str:
-    """Return all tables as one page: the targets, then every scenario that was measured."""
-    parts = [target_table(samples, targets)]
-    for scenario in scenarios:
-        if own := of_scenario(samples, scenario.title):
-            parts.append(scenario_table(scenario, own))
-    return "\n".join(filter(None, parts))
+def found_of(samples: Iterable[Sample], bound: Bound) -> float | None:
+    """Return what was found of what *bound* limits: a median, or the slowest of all."""
+    own = [each for each in of_scenario(samples, bound.scenario) if each.contender == bound.ours]
+    if bound.slowest:
+        return max((each.slowest for each in own), default=0.0) or None
+    found = [each.value for each in own if each.value is not None]
+    return median(found) if found else None
+
+
+def bound_table(samples: Sequence[Sample], bounds: Iterable[Bound]) -> str:
+    """Return the table of the figures that are asked for and were measured."""
+    body = []
+    for bound in bounds:
+        found = found_of(samples, bound)
+        if found is not None:
+            met = "yes" if found <= bound.limit else "**no**"
+            most = f"{figure(bound.limit)} {bound.unit}"
+            body.append([bound.scenario, bound.ours, most, figure(found), met])
+    head = ["scenario", "ours", "at most", "measured", "met"]
+    return table(head, body) if body else ""
+
+
+def tables(scenarios: Iterable[Scenario], samples: Sequence[Sample], mark: str = "###") -> str:
+    """Return the tables of the *scenarios* that were measured, titles behind *mark*."""
+    found = ((each, of_scenario(samples, each.title)) for each in scenarios)
+    return "\n".join(scenario_table(each, own, mark) for each, own in found if own)

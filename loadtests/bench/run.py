@@ -20,7 +20,7 @@ from loadtests.bench.building import last_line
 from loadtests.bench.contenders import Contender
 from loadtests.bench.messages import KINDS, Message
 from loadtests.bench.scenarios import Scenario
-from tests.conformance.doors import free_port
+from tests.ports import free_port
 
 STARTING: Final = 30  # seconds
 RUNNING: Final = 120  # seconds, for one measurement
@@ -188,8 +188,8 @@ class Bench:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._core, self._load_core = cores()
 
-    def samples(self, scenario: Scenario, contenders: Iterable[Contender]) -> Iterator[Sample]:
-        """Measure *scenario*: in each round every contender once, so that all have the same noise.
+    def rounds(self, scenario: Scenario, contenders: Iterable[Contender]) -> Iterator[list[Sample]]:
+        """Measure *scenario*, and yield each round: every contender once, all in the same noise.
 
         Servers stay up for all rounds, but start anew for each measurement of memory.
         """
@@ -197,13 +197,11 @@ class Bench:
             measures: dict[str, Callable[[], Sample]] = {}
             for contender in contenders:
                 measures[contender.name] = self._prepared(scenario, contender, stack)
-            for number in range(self._length.rounds):
-                for name, measure in measures.items():
-                    try:
-                        sample = measure()
-                    except (Failed, OSError) as failed:
-                        sample = Sample(scenario.title, name, number, error=str(failed))
-                    yield sample._replace(round=number)
+            for number in range(scenario.rounds(self._length.rounds)):
+                yield [
+                    _measured(measure, Sample(scenario.title, name, number))
+                    for name, measure in measures.items()
+                ]
 
     def _prepared(
         self, scenario: Scenario, contender: Contender, stack: ExitStack
@@ -249,6 +247,8 @@ class Bench:
                 pids=",".join(map(str, family(pid))),
                 connections=scenario.connections,
                 flight=scenario.flight,
+                path=contender.path,
+                greetings=contender.greetings,
                 late=scenario.late,
                 warm=self._length.warm,
                 seconds=self._length.seconds,
@@ -266,6 +266,13 @@ class Bench:
             return _sample(
                 scenario, contender, _json_of(command, self._core, **self._where(contender))
             )
+
+
+def _measured(measure: Callable[[], Sample], named: Sample) -> Sample:
+    try:
+        return measure()._replace(round=named.round)
+    except (Failed, OSError) as failed:
+        return named._replace(error=str(failed))
 
 
 def _written(message: Message, place: Path, said: bool) -> dict[str, object]:

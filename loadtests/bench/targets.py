@@ -1,4 +1,4 @@
-"""What is asked of the library, as ratios within one run."""
+"""What is asked of the library: ratios within one run, bytes, and seconds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from loadtests.bench.contenders import (
     RECEIVE,
     WSGI,
 )
-from loadtests.bench.report import Target
-from loadtests.bench.scenarios import HANDSHAKE, IDLE, MIB, broadcast, client, echo
+from loadtests.bench.report import Bound, Target
+from loadtests.bench.scenarios import FLOOD, HANDSHAKE, IDLE, MIB, broadcast, client, echo
 
 WEBSOCKETS: Final = "websockets, asyncio"
 GEVENT_WEBSOCKET: Final = "gevent-websocket"
@@ -24,10 +24,15 @@ DECODING: Final = ("aiohttp, uvloop", "picows.websockets, uvloop")
 COMPRESSING: Final = tuple(
     each.name for each in contenders.PEERS if "compressed" in each.can and "Node" not in each.name
 )
+# Clients that never came near the best of the others; the complete run has them too.
+FAR: Final = {
+    *("websockets, asyncio", "websockets, gevent", "Tornado"),
+    *("ws4py, gevent", "simple-websocket, gevent"),
+}
 PYTHON_CLIENTS: Final = tuple(
     each.name
     for each in contenders.CLIENTS
-    if not each.raw and not each.name.startswith(OUR_CLIENT)
+    if not each.raw and not each.name.startswith(OUR_CLIENT) and each.name not in FAR
 )
 
 
@@ -36,7 +41,7 @@ def _target(scenario: str, ours: str, *others: str, limit: float) -> Target:
 
 
 KIB16: Final = 16 * 1024
-ALL: Final = [
+RATIOS: Final = [
     *(
         _target(echo(32, many).title, ours, other, limit=limit)
         for many in (64, 1000)
@@ -66,9 +71,22 @@ ALL: Final = [
     ),
     _target(echo(32, 64).title, INTERPRETED_RECEIVE, WEBSOCKETS, limit=1.0),
 ]
-# Bytes, which no other contender is needed to judge: by scenario, whose, and how many at most.
-MEMORY: Final = [
-    (IDLE[0].title, RECEIVE, 9500),
-    (IDLE[0].title, CALLBACK, 2000),
-    (IDLE[0].title, WSGI, 12000),
+# These need nobody to compare with.
+BOUNDS: Final = [
+    Bound(IDLE[0].title, RECEIVE, 9500, "bytes each"),
+    Bound(IDLE[0].title, CALLBACK, 2000, "bytes each"),
+    Bound(IDLE[0].title, WSGI, 12000, "bytes each"),
+    *(Bound(FLOOD.title, ours, 2.0, "s, the slowest", slowest=True) for ours in (RECEIVE, WSGI)),
 ]
+
+
+def _compared() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for target in RATIOS:
+        found.setdefault(target.scenario, set()).update({target.ours, *target.others})
+    for bound in BOUNDS:
+        found.setdefault(bound.scenario, set()).add(bound.ours)
+    return found
+
+
+COMPARED: Final = _compared()  # who is in a target of a scenario, by its title

@@ -145,6 +145,7 @@ static size_t frame(unsigned char *data, size_t length) {
 }
 
 static void finish(struct connection *c) {
+    replies.length = 0; /* what could not be sent is nobody else's */
     close(c->fd);
     free(c->in.data);
     free(c->out.data);

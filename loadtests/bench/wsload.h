@@ -12,8 +12,8 @@ struct bytes {
 };
 
 static struct { /* what the caller asks for */
-    const char *mode, *send, *expect, *pids, *capture;
-    long port, connections, flight, opcode, offer, late;
+    const char *mode, *send, *expect, *pids, *capture, *path;
+    long port, connections, flight, opcode, offer, late, greetings;
     double seconds, warm;
 } ask;
 static int raw, broadcast, handshake, idle; /* the mode; none of them is echo */
@@ -85,12 +85,14 @@ static void read_arguments(char **words) {
     ask.expect = option(words, "expect", "");
     ask.pids = option(words, "pids", "");
     ask.capture = option(words, "capture", "");
+    ask.path = option(words, "path", "/");
     ask.port = atol(option(words, "port", "9001"));
     ask.connections = atol(option(words, "connections", "1"));
     ask.flight = atol(option(words, "flight", "1"));
     ask.opcode = atol(option(words, "opcode", "2"));
     ask.offer = atol(option(words, "offer", "0"));
     ask.late = atol(option(words, "late", "0"));
+    ask.greetings = atol(option(words, "greetings", "0"));
     ask.seconds = atof(option(words, "seconds", "1"));
     ask.warm = atof(option(words, "warm", "0.2"));
     raw = !strcmp(ask.mode, "raw");

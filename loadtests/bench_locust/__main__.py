@@ -14,7 +14,7 @@ from typing import Final
 from geventws.core import frame
 from loadtests.bench.building import PLACE, build_program
 from loadtests.bench.run import allow_many_files, cores, running
-from tests.conformance.doors import free_port
+from tests.ports import free_port
 
 OURS: Final = "geventws"
 PEER: Final = "websocket-client"

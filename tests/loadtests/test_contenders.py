@@ -4,6 +4,7 @@ from pathlib import Path
 
 from loadtests.bench import building
 from loadtests.bench.contenders import ALL, CLIENTS, LIMITS, OURS, PEERS, doors, taking_part
+from loadtests.bench.scenarios import HANDSHAKE, MIB, NEAREST, client, echo
 from setup import ROOT
 from tests.conformance.doors import SERVERS
 
@@ -48,11 +49,18 @@ def test_servers_and_clients_have_names_of_their_own() -> None:
 
 
 def test_only_who_can_takes_part() -> None:
-    assert {each.name for each in taking_part("client", False)} == {each.name for each in CLIENTS}
-    assert "raw C" not in {each.name for each in taking_part("handshake", False)}
+    assert {each.name for each in taking_part(client(32, 1))} == {each.name for each in CLIENTS}
+    assert "raw C" not in {each.name for each in taking_part(HANDSHAKE)}
+    assert "gevent-websocket" not in {each.name for each in taking_part(echo(MIB, 1))}
 
 
 def test_few_take_part_where_few_are_wanted() -> None:
-    few = list(taking_part("binary", True))
-    assert all(each.shown for each in few)
-    assert 0 < len(few) < len(list(taking_part("binary", False)))
+    few = taking_part(echo(32, 64), NEAREST)
+    assert {each.crowd for each in few} == {NEAREST}
+    assert 0 < len(few) < len(taking_part(echo(32, 64)))
+
+
+def test_doors_take_part_where_everybody_does() -> None:
+    behind = {f"geventws, {name}" for name in (*doors(), "flask", "django", "gunicorn")}
+    assert behind <= {each.name for each in taking_part(HANDSHAKE)}
+    assert not behind & {each.name for each in taking_part(echo(32, 1000))}

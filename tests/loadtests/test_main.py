@@ -4,70 +4,65 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.bench import scenarios
-from loadtests.bench.__main__ import arguments_of, chosen, memory_table, plots, write
-from loadtests.bench.contenders import CALLBACK, PICOWS, RECEIVE
-from loadtests.bench.run import Sample
-from loadtests.bench.scenarios import GROWTH, IDLE, echo
+from loadtests.bench.__main__ import FULL, QUICK, arguments_of, length_of, main
+from loadtests.bench.contenders import PICOWS, RECEIVE
+from loadtests.bench.results import write
+from loadtests.bench.scenarios import echo
+from tests.loadtests.test_performance import sliced
 
 
-def measured(*titles: str) -> list[Sample]:
-    """Return samples of two contenders in some scenarios."""
-    return [
-        Sample(title, name, 0, cost, 1000.0)
-        for title in titles
-        for name, cost in ((RECEIVE, 1.0), (PICOWS, 2.0))
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Return a file with results."""
+    path = tmp_path / "results.json"
+    write(path, [sliced(echo(32, 1000).title)])
+    return path
+
+
+def test_the_short_variant_is_shorter_and_both_can_be_told_how_long() -> None:
+    assert length_of(arguments_of([])) == FULL
+    assert length_of(arguments_of(["--quick"])) == QUICK
+    assert length_of(arguments_of(["--rounds", "9", "--seconds", "2"])) == (9, FULL.warm, 2.0)
+
+
+def test_a_plan_is_told_and_nothing_measured(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results.read_bytes()
+    words = ["--only", "^echo 32 B, 1000", "^broadcast", "--servers", PICOWS, "^raw gevent"]
+    assert main([*words, "--merge", str(results), "--rounds", "2", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  echo")[2] for line in lines if "echo 32 B" in line] == [
+        f" 32 B, 1000 connections, 1 in flight, 2 rounds: {PICOWS}; raw gevent",
+        f" 32 B, 1000 connections, 16 in flight, 2 rounds: {PICOWS}; raw gevent",
     ]
+    assert lines[-1].endswith(" in all")
+    assert results.read_bytes() == before
 
 
-def titles(*words: str) -> list[str]:
-    """Return what a command line chooses."""
-    return [scenario.title for scenario, _ in chosen(arguments_of(words))]
-
-
-def test_everything_is_measured_where_nothing_is_said() -> None:
-    assert titles() == [each.title for each in scenarios.ALL]
-
-
-def test_the_short_variant_measures_less_with_fewer() -> None:
-    quick = chosen(arguments_of(["--quick"]))
-    assert [scenario for scenario, _ in quick] == scenarios.QUICK
-    assert all(each.shown for _, contenders in quick for each in contenders)
-
-
-def test_only_the_scenarios_that_are_named_are_measured() -> None:
-    assert titles("--only", "^echo 32 B, 64") == [echo(32, 64).title, echo(32, 64, 16).title]
-
-
-def test_only_those_that_are_named_take_part() -> None:
-    plan = chosen(arguments_of(["--only", "^echo 32 B, 64", "--among", "^picows,"]))
-    assert [[each.name for each in contenders] for _, contenders in plan] == [[PICOWS]] * 2
-
-
-def test_headlines_are_bars() -> None:
-    assert list(plots(measured(echo(32, 64).title))) == ["echo.svg"]
-
-
-def test_growth_is_lines() -> None:
-    drawn = plots(measured(*(each.title for each in GROWTH)))
-    assert list(drawn) == ["growing-size.svg", "growing-number.svg"]
-
-
-def test_nothing_is_drawn_of_what_failed() -> None:
-    assert plots([Sample(echo(32, 64).title, RECEIVE, 0, error="gone")]) == {}
-
-
-def test_memory_is_judged_by_itself() -> None:
-    found = [Sample(IDLE[0].title, name, 0, 5000.0) for name in (RECEIVE, CALLBACK)]
-    assert memory_table(found).splitlines()[2:] == [
-        f"| {IDLE[0].title} | {RECEIVE} | 9,500 | 5,000 | yes |",
-        f"| {IDLE[0].title} | {CALLBACK} | 2,000 | 5,000 | **no** |",
-    ]
-
-
-def test_tables_and_plots_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(measured(echo(32, 64).title), "on this machine", tmp_path)
-    text = (tmp_path / "tables.md").read_text()
-    assert text.startswith("on this machine\n\n### Targets")
-    assert "<svg" in (tmp_path / "echo.svg").read_text()
+def test_tables_plots_and_the_page_are_written_of_results(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--merge", str(results), "--into", str(tmp_path), "--docs", str(tmp_path / "docs")]
+    assert main([*words, "--page"]) == 0
+    text = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert text.startswith("- 2026-11-23: geventws")
+    assert f"| {RECEIVE} | 2.50 | 2.00 | 3.00 | 2.00 |" in text
     assert capsys.readouterr().out == text + "\n"
+    assert "<svg" in (tmp_path / "crowd.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "docs" / "performance.md").exists()
+
+
+def test_nothing_is_measured_where_all_is_there(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results.read_bytes()
+    words = ["--only", "^echo 32 B, 1000 connections, 1 in", "--servers", "^picows,"]
+    places = ["--merge", str(results), "--into", str(tmp_path)]
+    assert main([*words, *places, "--rounds", "2"]) == 0
+    assert f"| {PICOWS} | 1.25 |" in capsys.readouterr().out
+    assert results.read_bytes() == before
+
+
+def test_there_is_nothing_to_write_of_no_results(tmp_path: Path) -> None:
+    assert main(["--table", "--merge", str(tmp_path / "results.json")]) == 1

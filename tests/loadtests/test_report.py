@@ -4,18 +4,20 @@ import pytest
 
 from loadtests.bench.contenders import PICOWS, RAW_GEVENT
 from loadtests.bench.report import (
+    Bound,
     Target,
+    bound_table,
     figure,
     judged,
-    page,
     ratio,
     rows,
     scenario_table,
     table,
+    tables,
     target_table,
 )
 from loadtests.bench.run import Sample
-from loadtests.bench.scenarios import FLOOD, HANDSHAKE, echo
+from loadtests.bench.scenarios import FLOOD, HANDSHAKE, Scenario, echo
 
 ECHO = echo(32, 64)
 OURS = "geventws"
@@ -102,27 +104,61 @@ def test_a_target_that_is_met_tells_where_not_all_were_measured() -> None:
     target = Target(ECHO.title, OURS, ("one", "other"), 1.0)
     verdict = judged(samples(geventws=[1.0], one=[2.0]), target)
     assert verdict is not None
-    assert verdict.told() == "yes, of 2 others 1"
+    assert verdict.told() == "yes, beside 1 of 2"
 
 
 def test_a_target_is_not_met_where_nobody_else_was_measured() -> None:
     verdict = judged(samples(geventws=[1.0]), Target(ECHO.title, OURS, ("one", "other"), 1.0))
     assert verdict is not None
-    assert (verdict.other, verdict.told()) == ("one / other", "**no**, of 2 others 0")
+    assert (verdict.other, verdict.told()) == ("one / other", "**no**, beside 0 of 2")
 
 
-def test_a_target_is_not_judged_where_its_scenario_was_not_measured() -> None:
-    target = Target(HANDSHAKE.title, OURS, (PICOWS,), 1.0)
+def test_a_verdict_has_the_ratio_of_the_cheapest_rounds_too() -> None:
+    found = samples(geventws=[2.0, 6.0, 8.0], one=[1.0, 2.0, 2.0])
+    verdict = judged(found, Target(ECHO.title, OURS, ("one",), 1.0))
+    assert verdict is not None
+    assert (verdict.ratio, verdict.least) == (3.0, 2.0)
+
+
+def test_who_failed_has_missed_its_target() -> None:
+    failed = [Sample(ECHO.title, OURS, 0, error="gone"), *samples(one=[1.0])]
+    verdict = judged(failed, Target(ECHO.title, OURS, ("one",), 1.0))
+    assert verdict is not None
+    assert (verdict.ratio, verdict.least, verdict.told()) == (None, None, "**no**")
+
+
+@pytest.mark.parametrize(("scenario", "ours"), [(HANDSHAKE, OURS), (ECHO, "another")])
+def test_a_target_is_not_judged_where_ours_was_not_measured(scenario: Scenario, ours: str) -> None:
+    target = Target(scenario.title, ours, (PICOWS,), 1.0)
     assert judged(samples(geventws=[1.0]), target) is None
     assert target_table(samples(geventws=[1.0]), [target]) == ""
 
 
-def test_the_page_has_the_targets_and_what_was_measured_alone() -> None:
-    target = Target(ECHO.title, OURS, (PICOWS,), 1.0)
-    text = page([HANDSHAKE, ECHO], samples(geventws=[3.0], picows=[2.0]), [target])
-    heads = [line for line in text.splitlines() if line.startswith("###")]
-    assert heads == ["### Targets, as ratios", f"### {ECHO.title}"]
-    assert f"| {ECHO.title} | geventws | {PICOWS} | 1.00 | 1.50 | **no** |" in text
+def test_a_bound_is_judged_by_the_median_or_by_the_slowest_of_all() -> None:
+    found = [Sample(FLOOD.title, OURS, number, 5.0 * number, 1.0, number) for number in range(3)]
+    bounds = [
+        Bound(FLOOD.title, OURS, 5.0, "us"),
+        Bound(FLOOD.title, OURS, 1.5, "s", slowest=True),
+        Bound(HANDSHAKE.title, OURS, 1.0, "us"),
+    ]
+    assert bound_table(found, bounds).splitlines()[2:] == [
+        f"| {FLOOD.title} | {OURS} | 5.00 us | 5.00 | yes |",
+        f"| {FLOOD.title} | {OURS} | 1.50 s | 2.00 | **no** |",
+    ]
+    assert bound_table(found, bounds[2:]) == ""
+
+
+def test_a_target_has_a_row() -> None:
+    text = target_table(
+        samples(geventws=[3.0], picows=[2.0]), [Target(ECHO.title, OURS, (PICOWS,), 1.0)]
+    )
+    row = f"| {ECHO.title} | geventws | {PICOWS} | 1.00 | 1.50 | 1.50 | **no** |"
+    assert text.splitlines()[2:] == [row]
+
+
+def test_there_are_tables_of_what_was_measured_alone() -> None:
+    text = tables([HANDSHAKE, ECHO], samples(geventws=[3.0]), "##")
+    assert [line for line in text.splitlines() if line.startswith("#")] == [f"## {ECHO.title}"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loadtests.bench.building import build_program
-from loadtests.bench.contenders import CLIENT, COMPILED, Contender
+from loadtests.bench.contenders import CLIENT, COMPILED, OURS, Contender
 from loadtests.bench.contenders import client as client_of
 from loadtests.bench.contenders import server as server_of
 from loadtests.bench.run import (
@@ -26,7 +26,7 @@ from loadtests.bench.run import (
     processor_seconds,
     running,
 )
-from loadtests.bench.scenarios import Scenario, broadcast, client, echo
+from loadtests.bench.scenarios import MIB, Scenario, broadcast, client, echo
 from setup import ROOT
 from tests.ports import free_port
 
@@ -79,33 +79,45 @@ def written(place: Path, **files: bytes) -> dict[str, Path]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.title)
 def test_our_server_is_measured(bench: Bench, scenario: Scenario) -> None:
-    (sample,) = bench.samples(scenario, [RECEIVE])
+    ((sample,),) = bench.rounds(scenario, [RECEIVE])
     assert (sample.contender, sample.error) == ("receive", "")
     assert sample.value is not None
     assert sample.value >= 0
 
 
+@pytest.mark.parametrize("name", ["flask", "django", "gunicorn", "gevent_websocket", "engineio"])
+def test_every_framework_is_measured(bench: Bench, name: str) -> None:
+    (door,) = [each for each in OURS if each.name == f"geventws, {name}"]
+    ((sample,),) = bench.rounds(echo(32, 2), [door])
+    assert (sample.error, sample.rate > 0) == ("", True)
+
+
 def test_callbacks_are_measured_as_broadcasts_too(bench: Bench) -> None:
-    (sample,) = bench.samples(broadcast(128, 4), [CALLBACK])
+    ((sample,),) = bench.rounds(broadcast(128, 4), [CALLBACK])
     assert (sample.error, sample.rate > 0) == ("", True)
 
 
 def test_contenders_take_turns(tools: Tools, tmp_path: Path) -> None:
     bench = Bench(tools, SHORT._replace(rounds=2), tmp_path)
-    found = bench.samples(echo(32, 2), [RAW, RAW._replace(name="other")])
-    assert [(each.contender, each.round, each.error) for each in found] == [
-        ("raw", 0, ""),
-        ("other", 0, ""),
-        ("raw", 1, ""),
-        ("other", 1, ""),
+    found = bench.rounds(echo(32, 2), [RAW, RAW._replace(name="other")])
+    assert [[(each.contender, each.round, each.error) for each in one] for one in found] == [
+        [("raw", 0, ""), ("other", 0, "")],
+        [("raw", 1, ""), ("other", 1, "")],
     ]
+
+
+def test_what_one_client_left_is_not_sent_to_the_next(tools: Tools, tmp_path: Path) -> None:
+    bench = Bench(tools, SHORT._replace(rounds=3), tmp_path)  # that of each round goes in between
+    found = [sample.error for (sample,) in bench.rounds(echo(MIB, 2, 4), [RAW])]
+    assert found == [""] * 3
 
 
 def test_clients_are_measured(tools: Tools, tmp_path: Path) -> None:
     bench = Bench(tools, SHORT._replace(seconds=0.5), tmp_path)  # unlike wsload they do not wait
     ours = client_of("ours", "geventws_receive")
     bare = client_of("bare", "raw_gevent", raw=True)
-    for sample in bench.samples(client(32, 3), [ours, bare]):
+    (found,) = bench.rounds(client(32, 3), [ours, bare])
+    for sample in found:
         assert sample.error == ""
         assert sample.value is not None
         assert sample.value > 0
@@ -113,7 +125,7 @@ def test_clients_are_measured(tools: Tools, tmp_path: Path) -> None:
 
 def test_who_cannot_start_is_named_with_the_reason(bench: Bench) -> None:
     missing = Contender("missing", ("{python}", "-m", "no_such_peer"))
-    failure, sample = bench.samples(echo(32, 1), [missing, RAW])
+    ((failure, sample),) = bench.rounds(echo(32, 1), [missing, RAW])
     assert failure.value is None
     assert failure.error.startswith("did not start: ")
     assert failure.error.endswith("No module named no_such_peer")
@@ -122,19 +134,19 @@ def test_who_cannot_start_is_named_with_the_reason(bench: Bench) -> None:
 
 def test_a_client_that_cannot_start_is_named_with_the_reason(bench: Bench) -> None:
     missing = Contender("missing", ("{python}", "-m", "no_such_peer"), CLIENT)
-    (sample,) = bench.samples(client(32, 1), [missing])
+    ((sample,),) = bench.rounds(client(32, 1), [missing])
     assert sample.error.endswith("No module named no_such_peer")
 
 
 def test_a_program_that_is_not_there_is_named_with_the_reason(bench: Bench) -> None:
     missing = Contender("missing", ("no-such-program", "{port}"))
-    (sample,) = bench.samples(echo(32, 1), [missing])
+    ((sample,),) = bench.rounds(echo(32, 1), [missing])
     assert "no-such-program" in sample.error
 
 
 def test_a_server_that_dies_is_named_with_the_reason(bench: Bench) -> None:
     dying = Contender("dying", ("{python}", "-c", "print('listening', flush=True)"))
-    (sample,) = bench.samples(echo(32, 1), [dying])
+    ((sample,),) = bench.rounds(echo(32, 1), [dying])
     assert sample.value is None
     assert sample.error
 
@@ -150,6 +162,7 @@ def test_a_server_that_dies_is_named_with_the_reason(bench: Bench) -> None:
         ({"send": b"\x83\x80\0\0\0\0"}, {}, "the server closed: 1002"),
         ({"send": b""}, {}, "nothing to send"),
         ({}, {"mode": "what"}, "no such mode: what"),
+        ({}, {"mode": "idle"}, "too few connections to tell what each takes"),
     ],
 )
 def test_the_load_generator_says_what_is_wrong(
@@ -168,7 +181,7 @@ def test_the_load_generator_says_what_is_wrong(
 
 def test_the_load_generator_says_that_nobody_listens(tools: Tools) -> None:
     with pytest.raises(Failed, match="connect: Connection refused"):
-        load(tools.wsload, cores()[1], mode="idle", port=free_port(), pids=os.getpid())
+        load(tools.wsload, cores()[1], mode="handshake", port=free_port(), pids=os.getpid())
 
 
 def test_a_family_is_a_process_and_its_descendants() -> None:

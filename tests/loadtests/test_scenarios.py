@@ -3,14 +3,26 @@ from __future__ import annotations
 import pytest
 
 from loadtests.bench.contenders import taking_part
-from loadtests.bench.scenarios import ALL, FLOOD, GROWTH, IDLE, QUICK, Scenario, client, echo, sized
+from loadtests.bench.scenarios import (
+    ALL,
+    ECHOES,
+    FLOOD,
+    GROWTH,
+    IDLE,
+    MIB,
+    QUICK,
+    Scenario,
+    client,
+    echo,
+    sized,
+)
 
 every = pytest.mark.parametrize("scenario", [*ALL, *QUICK], ids=lambda each: each.title)
 
 
 @every
 def test_every_scenario_has_those_who_take_part(scenario: Scenario) -> None:
-    assert len(list(taking_part(scenario.needs, bool(scenario.plot)))) > 2
+    assert len(taking_part(scenario)) > 2
 
 
 def test_titles_are_told_apart() -> None:
@@ -19,12 +31,28 @@ def test_titles_are_told_apart() -> None:
 
 def test_what_is_needed_is_a_kind_of_message_or_a_mode() -> None:
     found = [each.needs for each in (echo(1, 1, 1, "text"), client(1, 1), FLOOD, IDLE[0])]
-    assert found == ["text", "client", "handshake", "idle"]
+    assert found == [{"text"}, {"client"}, {"handshake"}, {"idle"}]
+
+
+def test_large_messages_need_who_can_mask_them() -> None:
+    assert echo(MIB, 1).needs == {"binary", "large"}
+
+
+def test_what_is_slow_to_measure_and_hardly_differs_has_few_rounds() -> None:
+    assert [each.rounds(5) for each in (IDLE[0], echo(32, 64))] == [3, 5]
+    assert IDLE[0].rounds(1) == 1
+
+
+def test_the_echoes_are_a_whole_grid() -> None:
+    found = {(each.size, each.connections, each.flight) for each in ECHOES if each.kind == "binary"}
+    sizes, connections, flights = (set(each) for each in zip(*found, strict=True))
+    assert (sizes, connections) == ({32, 1024, 16384, MIB}, {1, 64, 1000})
+    assert (flights, len(found)) == ({1, 16}, 4 * 3 * 2)
 
 
 def test_memory_is_in_bytes_and_all_else_in_time() -> None:
     assert [each.title for each in ALL if each.unit == "bytes per connection"] == [
-        each.title for each in IDLE
+        each.title for each in (*IDLE, *GROWTH) if each.mode == "idle"
     ]
 
 
