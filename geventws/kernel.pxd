@@ -22,7 +22,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef extern from *:
     """
-    enum { ROOM = 64 * 1024, GATHERED = 8, LARGE = 64 * 1024 };
+    enum { ROOM = 80 * 1024, GATHERED = 8, LARGE = 64 * 1024 };
     static char room[ROOM];  /* whoever uses it has the GIL, and is done before anybody else is */
     """
     enum: ROOM, GATHERED, LARGE

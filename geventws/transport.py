@@ -28,7 +28,7 @@ from geventws import kernel
 from geventws.interfaces import ITransport
 from geventws.outgoing import READY, TIMED_OUT, Outgoing
 
-CHUNK: Final = 64 * 1024  # bytes asked for at once
+CHUNK: Final = 80 * 1024  # bytes asked for at once: a message of 64 KiB has a head, too
 _CHUNK: Final = CHUNK  # as C has it
 SHARE: Final = 0.005  # seconds of reading what is already here, before others run
 READ: Final = 1  # the event of gevent's io watchers

@@ -16,7 +16,7 @@ from geventws.core.frame import Frame, frame_head
 from geventws.core.mask import mask, masking_key
 
 # An unmasked payload this large leaves as it is, beside its head; copying a smaller one is cheaper.
-GATHER: Final = 64 * 1024
+GATHER: Final = 8 * 1024
 
 
 def fragment_limit(max_size: int | None) -> int:
