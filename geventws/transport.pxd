@@ -9,7 +9,7 @@ from geventws.outgoing cimport Outgoing
 cdef Py_ssize_t _CHUNK
 cdef double SHARE
 
-cdef class Turns:
+cdef class Readers:
     cdef object __weakref__
     cdef object _due
     cdef bint _begun
@@ -27,7 +27,7 @@ cdef class Transport(Outgoing):
     cdef object _parked
     cdef object _reader
     cdef double _since
-    cdef Turns _turns
+    cdef Readers _readers
     cdef bint _watching
     cdef public object local_address
     cdef public object on_neglect

@@ -74,8 +74,8 @@ def _shared(address: Any) -> Any:
     return address
 
 
-class Turns:
-    """The transports of one hub whose readers can go on; use turns_of().
+class Readers:
+    """Those of one hub who can read on, each by its transport; use readers_of().
 
     The hub switches to the first of them. Who then waits for more switches to the next one itself,
     and only the last one back to the hub: that is one switch for each, where it would be two.
@@ -112,14 +112,14 @@ class Turns:
         return hub.switch()
 
 
-_turns: WeakKeyDictionary[Any, Turns] = WeakKeyDictionary()
+_readers: WeakKeyDictionary[Any, Readers] = WeakKeyDictionary()
 
 
-def turns_of(hub: Any) -> Turns:
-    """Return the Turns of *hub*."""
-    found = _turns.get(hub)
+def readers_of(hub: Any) -> Readers:
+    """Return the Readers of *hub*."""
+    found = _readers.get(hub)
     if found is None:
-        found = _turns[hub] = Turns()
+        found = _readers[hub] = Readers()
     return found
 
 
@@ -135,8 +135,8 @@ class Transport(Outgoing):
         "_more",
         "_parked",
         "_reader",
+        "_readers",
         "_since",
-        "_turns",
         "_watching",
         "local_address",
         "on_neglect",
@@ -148,7 +148,7 @@ class Transport(Outgoing):
         super().__init__(socket)
         self._io: Any = self._hub.loop.io(socket.fileno(), READ)
         self._watching = False
-        self._turns = turns_of(self._hub)
+        self._readers = readers_of(self._hub)
         self._reader: Any = None
         self._more = self._tls  # bytes may be here that no watcher tells of
         self._since = 0.0  # when others last ran, while there is always more
@@ -248,7 +248,7 @@ class Transport(Outgoing):
         timer = None if timeout is None else self._timer(timeout, self._read_timed_out)
         self._reader = getcurrent()
         try:
-            told = self._turns.wait(self._hub)
+            told = self._readers.wait(self._hub)
         finally:
             self._reader = None
             if timer is not None:
@@ -266,7 +266,7 @@ class Transport(Outgoing):
     def _on_readable(self) -> None:
         self._more = True
         if self._reader is not None:
-            self._turns.add(self)
+            self._readers.add(self)
         elif self._parked is not None:
             self._unpark()
         else:
