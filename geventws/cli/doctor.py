@@ -1,4 +1,4 @@
-"""`geventws doctor`: what is in use here, and what could be better."""
+"""`geventws doctor`: what is in use here, and why a server cannot be reached."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ import platform
 import resource
 import ssl
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import gevent
 import greenlet
 
+from geventws.cli.amounts import positive
+from geventws.cli.findings import Fact, as_json, report
+from geventws.cli.probing import probe
+from geventws.cli.reaching import add_reaching, reaching
+from geventws.cli.surroundings import surroundings
 from geventws.core import mask
 from geventws.limits import MAX_CONNECTIONS, SPARE_FILES, most_connections
 from geventws.twins import hot_modules, is_compiled
 from geventws.version import __version__
 
+HELP: Final = """\
+Say what geventws runs on here, and what could be better. With a URL, open a WebSocket there, step
+by step, and say why that fails, or what was agreed on.
+"""
 STATUSES: Final = """\
 A note says what could be better, such as compiled instead of interpreted modules.
 
@@ -32,36 +41,44 @@ COMPILE: Final = (
 ACCELERATE: Final = "where nothing can be compiled, pip install geventws[wsaccel] makes it faster"
 
 
-class Fact(NamedTuple):
-    """One thing that was found out."""
-
-    name: str
-    value: str
-    advice: str = ""  # what to do about it, if there is something
-    wrong: bool = False  # the advice is no mere note
-
-
 def add_to(commands: Any) -> None:
     """Add this command to argparse's *commands*."""
     parser = commands.add_parser(
         "doctor",
-        help="say what is in use, and what could be better",
-        description="Say what geventws runs on here, and what could be better.",
+        help="say what is in use, and why a server cannot be reached",
+        description=HELP,
         epilog=STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add = parser.add_argument
+    add("uri", nargs="?", help="ws://, wss://, ws+unix:// or wss+unix://")
+    add_reaching(parser)
+    add(
+        "--timeout",
+        type=positive,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long each step may take [%(default)s]",
+    )
+    add("--json", action="store_true", help="print a JSON array of what was found out")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is in use; return 1 where something is wrong."""
+    """Print what is in use, and how it went to open a WebSocket; return 1 where that is wrong.
+
+    Raises:
+        ValueError: an option that says how a server is asked is wrong.
+    """
     found = facts()
-    print(report(found))
+    if options.uri is not None:
+        found += probe(options.uri, reaching(options, options.uri), options.timeout)
+    print(as_json(found) if options.json else report(found))
     return int(any(fact.wrong for fact in found))
 
 
 def facts() -> list[Fact]:
-    """Find out what is in use in this process."""
+    """Find out what is in use in this process, and around it."""
     hot = hot_modules()
     return [
         Fact("geventws", __version__),
@@ -73,19 +90,8 @@ def facts() -> list[Fact]:
         masking(mask.COMPILED, vars(mask)["XorMaskerSimple"] is not None),
         Fact("TLS", ssl.OPENSSL_VERSION),
         open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0], most_connections()),
+        *surroundings(),
     ]
-
-
-def report(found: Sequence[Fact]) -> str:
-    """Return *found* a line each, and after an empty one the advice."""
-    width = max(len(fact.name) for fact in found)
-    lines = [f"{fact.name:{width}}  {fact.value}" for fact in found]
-    advice = [
-        f"{'wrong' if fact.wrong else 'note'}: {fact.name}: {fact.advice}"
-        for fact in found
-        if fact.advice
-    ]
-    return "\n".join([*lines, "", *advice] if advice else lines)
 
 
 def event_loop(loop: Any) -> Fact:
