@@ -160,7 +160,7 @@ def _head_of(environ: Environ) -> bytes:
     """Make the head of a request again from what a server left of it."""
     if "," in environ.get("HTTP_HOST", ""):  # servers join what came twice
         raise InvalidHandshake("no valid Host, or more than one (RFC 9112 3.2)")
-    path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
+    path = _quoted(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
     target = f"{path or '/'}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
     first_line = f"{environ['REQUEST_METHOD']} {target or '/'} {environ['SERVER_PROTOCOL']}"
     headers = [
@@ -172,6 +172,13 @@ def _head_of(environ: Environ) -> bytes:
         return build_head(first_line, headers).removesuffix(b"\r\n\r\n")
     except ValueError as error:
         raise InvalidHandshake("malformed request (RFC 9112 2.2)") from error
+
+
+def _quoted(path: str) -> str:
+    try:
+        return quote(path, encoding="latin-1")
+    except UnicodeEncodeError:  # Bottle decodes what PEP 3333 has as bytes
+        return quote(path)
 
 
 def _compression(extensions: Iterable[str | Deflate]) -> Deflate | None:

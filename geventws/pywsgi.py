@@ -30,7 +30,7 @@ from geventws.stream import Stream, asks_for_websocket, check_http
 from geventws.transport import SOCKET, Transport
 from geventws.upgrader import AcceptArguments, Upgrader, finish
 from geventws.websocket import WebSocket
-from geventws.wsgi import LazyWebSocket
+from geventws.wsgi import LazyWebSocket, refusals
 
 SWITCHING: Final = "101 Switching Protocols"
 KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})  # of an environ, without "HTTP_"
@@ -46,13 +46,12 @@ GEVENT_TLS: Final = frozenset(
 class UpgradeInput(io.BytesIO):
     """The wsgi.input of a request for an upgrade: an empty body, and an IUpgradable."""
 
-    __slots__ = ("_handler", "connection", "error", "head", "limits", "socket")
+    __slots__ = ("_handler", "connection", "head", "limits", "socket")
 
     def __init__(self, handler: WebSocketWSGIHandler, head: bytes) -> None:
         super().__init__()
         self.head = head
         self.connection: WebSocket | None = None
-        self.error: object = None  # what was wrong with the request
         self.socket = handler.socket
         self.limits = handler.server.limits
         self._handler: WebSocketWSGIHandler | None = handler
@@ -70,10 +69,6 @@ class UpgradeInput(io.BytesIO):
         self.connection = connection
         assert self._handler is not None
         self._handler.server.manager.add(connection)
-
-    def refused(self, error: object) -> None:
-        """Take note of what is wrong with the request. See IUpgradable."""
-        self.error = error
 
     def forget(self) -> None:
         """Let go of what this refers to; the request is over."""
@@ -261,17 +256,17 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
 
     def _deal_with(self, error: BaseException) -> bool:
         """Return whether *error*, raised by the application, is none of an HTTP response."""
-        if self._input is None:
-            return False
-        if self._input.connection is not None:
+        if self._input is not None and self._input.connection is not None:
             finish(self._input.connection, error)
             return True
-        if isinstance(error, InvalidHandshake) and error is self._input.error:
+        # which a request without Upgrade may get too; a view may have had another one, as a client
+        if isinstance(error, InvalidHandshake) and error in refusals and not self.headers_sent:
             response = refusal(error).to_bytes()
             self._answered(response[9:].partition(b"\r\n")[0].decode())
             self._sendall(response)
             return True
-        return isinstance(error, ConnectionClosed) and self.headers_sent  # gone before the 101
+        # gone before the 101
+        return self._input is not None and isinstance(error, ConnectionClosed) and self.headers_sent
 
     def _leave(self, body: UpgradeInput) -> None:
         """End a request for an upgrade."""

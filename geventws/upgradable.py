@@ -133,9 +133,6 @@ class BufferedRequest:
         if isinstance(greenlet, gevent.Greenlet):
             greenlet.rawlink(drop)
 
-    def refused(self, error: object) -> None:
-        """Leave *error* to the view. See IUpgradable."""
-
     def _break_pipe(self, _: object) -> None:
         # A framework answers 200 when the view is done. That server passes over EPIPE then, but not
         # over the EBADF of a socket that was closed by somebody else.

@@ -6,7 +6,8 @@ environ -> upgrade() | LazyWebSocket | WebSocketWSGIApplication -> WebSocket
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Final, TypeVar, Unpack, overload
+from weakref import WeakSet
 
 from zope.interface import classImplements
 
@@ -20,6 +21,8 @@ from geventws.upgrader import AcceptArguments, Upgrader
 from geventws.websocket import WebSocket
 
 W = TypeVar("W", bound=WebSocket)
+# why upgrade() opened nothing: what a server may answer, where a view lets it pass
+refusals: Final[WeakSet[InvalidHandshake]] = WeakSet()
 
 
 @overload
@@ -75,8 +78,7 @@ def open_websocket(
         request = request_of(environ, upgradable)
         accepted = upgrader.accept(request, is_secure(environ))
     except InvalidHandshake as error:
-        if upgradable is not None:
-            upgradable.refused(error)
+        refusals.add(error)
         raise
     connection = begin_websocket(upgradable, start_response, make, upgrader, request, accepted)
     if keep_environ:

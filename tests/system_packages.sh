@@ -22,6 +22,8 @@ survey() {
     need chromium command -v chromium
     need chromium-driver command -v chromedriver
     need redis-server command -v redis-server
+    need nginx-light test -x /usr/sbin/nginx
+    need haproxy test -x /usr/sbin/haproxy
     need gcc command -v gcc
     need "$release-dev" "$python" -c '
 import os, sysconfig

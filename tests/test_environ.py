@@ -46,6 +46,11 @@ def test_request_is_made_again_from_an_environ() -> None:
     assert request.remote_address == ("192.0.2.1", 50000)
 
 
+def test_path_may_have_been_decoded_by_a_framework() -> None:
+    request = request_of({**ENVIRON, "SCRIPT_NAME": "", "PATH_INFO": "/\u65e5"})
+    assert (request.target, request.path) == ("/%E6%97%A5?c=%20d", "/\u65e5")
+
+
 def test_port_of_the_peer_may_be_a_number() -> None:
     request = request_of({**ENVIRON, "REMOTE_PORT": 50000})
     assert request.remote_address == ("192.0.2.1", 50000)

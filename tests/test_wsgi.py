@@ -109,6 +109,7 @@ def test_upgrade_works_once() -> None:
         ("POST / HTTP/1.1", {}, 405),
         ("GET / HTTP/1.0", {}, 400),
         ("GET / HTTP/1.1", {"Connection": "close"}, 426),
+        ("GET / HTTP/1.1", {"Upgrade": None, "Connection": "close"}, 426),  # nginx, told nothing
         ("GET / HTTP/1.1", {"Sec_WebSocket_Version": "8"}, 426),
         ("GET / HTTP/1.1", {"Sec_WebSocket_Key": "short"}, 400),
         ("GET / HTTP/1.1", {"Content_Length": "4"}, 400),
@@ -127,6 +128,15 @@ def test_wrong_request_is_answered_as_it_should_be(
         assert "close" in reply.headers["connection"]
         assert reply.body.count(b"\n") == 1
         assert peer.read_to_end() == b""
+
+
+def test_wrong_request_is_answered_though_a_framework_has_copied_its_environ() -> None:
+    def view(environ: Any, start_response: Any) -> list[bytes]:
+        return echo_view({**environ}, start_response)
+
+    with wsgi_serving(view) as peer:
+        peer.send(head(Upgrade=None, Connection="close"))
+        assert peer.read_response().status == 426
 
 
 def test_view_may_answer_a_wrong_request_itself() -> None:
@@ -150,6 +160,20 @@ def test_invalid_handshake_of_something_else_is_an_error_of_the_view(
     with wsgi_serving(view) as peer:
         peer.send(head())
         assert peer.read_response().status == 500
+    assert "InvalidHandshake" in capfd.readouterr().err
+
+
+def test_wrong_request_that_is_answered_in_part_gets_no_second_answer(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def view(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "9")])(b"part")
+        upgrade(environ)
+        return []
+
+    with wsgi_serving(view) as peer:
+        peer.send(head(Upgrade=None, Connection="close"))
+        assert peer.read_to_end().endswith(b"\r\n\r\npart")
     assert "InvalidHandshake" in capfd.readouterr().err
 
 

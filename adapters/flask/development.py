@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from werkzeug._reloader import run_with_reloader
 from werkzeug.debug import DebuggedApplication
 
-from geventws.client import ClientArguments, connect
 from geventws.core.handshake import HANDSHAKE
 from geventws.core.headers import user_headers
 from geventws.pywsgi import WSGIServer
+from geventws.testing.opening import OpeningArguments
+from geventws.testing.wsgi import connect
 from geventws.websocket import WebSocket
 
 
@@ -84,27 +85,25 @@ class SocketsClient(FlaskClient):
     """Flask's test client, which can connect to the WebSockets of the application too."""
 
     @contextmanager
-    def websocket(self, path: str = "/", **options: Unpack[ClientArguments]) -> Iterator[WebSocket]:
+    def websocket(
+        self, path: str = "/", **options: Unpack[OpeningArguments]
+    ) -> Iterator[WebSocket]:
         """Connect to *path* and give the connection, with this client's session, for a block.
 
-        The application is served at a free port of this machine meanwhile.
+        No port is opened: see geventws.testing.connect().
 
         Args:
             path: the path, and the query if there is one.
-            **options: see connect().
+            **options: see geventws.testing.connect().
 
         Raises:
             Rejected: the application answered otherwise.
             HandshakeError, TimeoutError: it does not open.
+            Exception: what the application raised in place of an answer.
         """
-        server = WSGIServer(("127.0.0.1", 0), self.application, log=None)
-        server.start()
-        try:
-            cookie = self.get_cookie(self.application.config["SESSION_COOKIE_NAME"])
-            if cookie is not None:
-                given = user_headers(options.get("headers", ()), HANDSHAKE).items()
-                options["headers"] = [*given, ("Cookie", f"{cookie.key}={cookie.value}")]
-            with connect(f"ws://127.0.0.1:{server.address[1]}{path}", **options) as ws:
-                yield ws
-        finally:
-            server.stop(timeout=1)
+        cookie = self.get_cookie(self.application.config["SESSION_COOKIE_NAME"])
+        if cookie is not None:
+            given = user_headers(options.get("headers", ()), HANDSHAKE).items()
+            options["headers"] = [*given, ("Cookie", f"{cookie.key}={cookie.value}")]
+        with connect(self.application, path, **options) as ws:
+            yield ws

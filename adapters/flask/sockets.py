@@ -32,12 +32,25 @@ def upgrade(**arguments: Unpack[AcceptArguments]) -> FlaskWebSocket:
     changes cannot. What the view returns afterwards is not sent.
 
     Raises:
-        InvalidHandshake: the request opens no WebSocket, or its origin is not allowed.
+        InvalidHandshake: the request opens no WebSocket, or its origin is not allowed. Flask
+            answers it as it should be, if the view lets it pass, for it is an HTTPException too.
         ConnectionClosed: the peer is gone already.
         TypeError, ValueError: an argument is wrong, or the server cannot upgrade.
         RuntimeError: no view is answering a request.
     """
     return _open(FlaskWebSocket, upgrader_of(**arguments))
+
+
+class Refused(InvalidHandshake, HTTPException):
+    """An InvalidHandshake that Flask can answer, unless the application has a handler for it."""
+
+    def __init__(self, error: InvalidHandshake) -> None:
+        super().__init__(str(error), error.status, error.headers)
+        self.code = error.status
+        self.response = _answer(error)
+
+    def __str__(self) -> str:
+        return f"{self.description}"
 
 
 class Sockets:
@@ -129,8 +142,6 @@ def _serve(make: type[FlaskWebSocket], upgrader: Upgrader, view: Callable[..., A
     """Return the response to a request whose WebSocket *view* serves, if it opens."""
     try:
         ws = _open(make, upgrader)
-    except InvalidHandshake as error:
-        return _refused(error)
     except ConnectionClosed:  # the peer is gone, and nobody left to answer
         return Response(status=400)
     try:
@@ -156,10 +167,13 @@ def _open(make: type[FlaskWebSocket], upgrader: Upgrader) -> FlaskWebSocket:
     if "werkzeug.socket" in environ and not isinstance(environ["wsgi.input"], WerkzeugRequest):
         environ["wsgi.input"] = WerkzeugRequest(environ)
         after_this_request(environ["wsgi.input"].leave)
-    return open_websocket(environ, None, make, upgrader, True)
+    try:
+        return open_websocket(environ, None, make, upgrader, True)
+    except InvalidHandshake as error:
+        raise Refused(error) from None
 
 
-def _refused(error: InvalidHandshake) -> Response:
+def _answer(error: InvalidHandshake) -> Response:
     begun: list[Any] = []
     body = respond(refusal(error), lambda *head: begun.extend(head))
     status, headers = begun

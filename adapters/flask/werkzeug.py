@@ -49,9 +49,6 @@ class WerkzeugRequest:
         self._connection = connection
         connection.follow(self._break_pipe)
 
-    def refused(self, error: object) -> None:
-        """Leave *error* to the view. See IUpgradable."""
-
     def leave(self, response: Response) -> Response:
         """Do what end() does, and return *response*."""
         self.end()

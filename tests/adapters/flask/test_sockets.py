@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import session
+from flask import Flask, session
 
 from geventws.adapters.flask import FlaskWebSocket, Sockets, upgrade
-from geventws.core.errors import ConnectionClosed, Rejected
+from geventws.core.errors import ConnectionClosed, InvalidHandshake, Rejected
 from tests.adapters.flask.app import LARGE, application, gevents, ours, visit, werkzeugs
 from tests.rawpeer import TEXT, RawPeer, close_frame
 
@@ -79,6 +79,41 @@ def test_request_that_opens_nothing_is_answered() -> None:
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "8"}
     reply = application().test_client().get("/echo", headers=headers)
     assert (reply.status_code, reply.headers["Sec-WebSocket-Version"]) == (426, "13")
+
+
+@each_server
+def test_handshake_that_a_view_lets_pass_is_answered(
+    serving: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(application()) as port:
+        with pytest.raises(Rejected) as raised:
+            visit(port, "/late?token=secret", origin="http://evil.example")
+        assert (raised.value.status, raised.value.body[:21]) == (403, b"origin is not allowed")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_view_may_answer_a_wrong_handshake_itself() -> None:
+    app = Flask("with answers of its own")
+
+    @app.route("/")
+    def view() -> str:
+        with pytest.raises(InvalidHandshake, match=r"^no upgrade to websocket"):
+            upgrade()
+        return "a page"
+
+    @app.route("/not")
+    def fail() -> str:
+        upgrade()
+        return "not sent"
+
+    @app.errorhandler(InvalidHandshake)
+    def answer(error: InvalidHandshake) -> tuple[str, int]:
+        return f"no: {error.status}", 418
+
+    client = app.test_client()
+    assert client.get("/").text == "a page"
+    reply = client.get("/not")
+    assert (reply.status_code, reply.text) == (418, "no: 426")
 
 
 def test_session_changed_before_the_opening_is_sent_with_it() -> None:
