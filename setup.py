@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent
 
 # Each of these is a .py with its C types beside it in a .pxd.
 COMPILED = [
+    "geventws.clock",
     "geventws.core.mask",
     "geventws.core.frame",
     "geventws.core.message",
@@ -53,6 +54,7 @@ EXTRAS = {
     "gunicorn": ["gunicorn[gevent]>=23"],
     "locust": ["locust>=2.47"],
     "prometheus": ["prometheus_client>=0.20"],
+    "redis": ["redis[hiredis]>=6.0"],
     "socketio": ["python-engineio>=4.9"],
     "socks": ["python-socks>=3.0"],
     "tornado": ["tornado>=6.4"],
@@ -161,7 +163,10 @@ if __name__ == "__main__":  # the tests import what is above
         python_requires=">=3.11",
         install_requires=REQUIRED,
         extras_require=EXTRAS,
-        entry_points={"console_scripts": ["geventws = geventws.cli:main"]},
+        entry_points={
+            "console_scripts": ["geventws = geventws.cli:main"],
+            "pytest11": ["geventws.pytest_plugin = geventws.pytest_plugin"],
+        },
         zip_safe=False,
         **compiled_modules(os.environ.get("GEVENTWS_COMPILE", "auto")),
     )

@@ -1,7 +1,7 @@
 # C types for connection.py; nothing here may change what that file says.
 import cython
 
-cimport cpython.time as time
+cimport geventws.clock as time
 
 from geventws.core.protocol cimport Protocol
 from geventws.sending cimport Sending

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 import gevent
@@ -31,7 +32,7 @@ class MemoryTransport:
     def __init__(self, local_address: str, peer_address: str, capacity: int | None) -> None:
         self.local_address = local_address
         self.peer_address = peer_address
-        self._peer = self  # until transports() joins two
+        self._peer = self  # until join()
         self._soon = gevent.get_hub().loop.run_callback
         # reading
         self._capacity = sys.maxsize if capacity is None else capacity
@@ -46,6 +47,7 @@ class MemoryTransport:
         self._drained = Event()
         self._drained.set()
         self.written = 0  # bytes the other end took
+        self._moved = 0.0  # when it last took any
         self.on_drained: Callable[[], None] | None = None
         # ending
         self._shut = False
@@ -54,6 +56,10 @@ class MemoryTransport:
         self.torn = False
         self.turn = 0  # this network does not know
         self.error: OSError | None = None
+
+    def join(self, peer: MemoryTransport) -> None:
+        """Have *peer* be the other end; call it once, before anything is said."""
+        self._peer = peer
 
     # Reading
 
@@ -155,30 +161,48 @@ class MemoryTransport:
 
     def _move(self) -> None:
         """Have the other end take what it has room for."""
-        room = max(self._peer._capacity - len(self._peer._here), 0)
+        room = max(self._room(), 0)
         data = bytes(self._out[:room])
         del self._out[:room]
         self.written += len(data)
         if data:
-            self._peer.arrive(data)
+            self._moved = monotonic()
+            self._carry(data)
         if self._out:
             self._drained.clear()
         elif not self._drained.is_set():
             self._drained.set()
             if self._shut:
-                self._peer._hear_end()
+                self._carry_end()
             self._soon(self._tell_drained)
 
     def _tell_drained(self) -> None:
         if self.on_drained is not None and not self._out:
             self.on_drained()
 
+    # How things get to the other end, which a network with faults does otherwise
+
+    def _room(self) -> int:
+        """Return how many bytes more the other end takes."""
+        return self._peer._capacity - len(self._peer._here)
+
+    def _carry(self, data: bytes) -> None:
+        self._peer.arrive(data)
+
+    def _carry_end(self) -> None:
+        self._peer._hear_end()
+
+    def _carry_close(self) -> None:
+        self._peer._lose(ConnectionResetError("the other end is closed"))
+        self._peer._hear_end()
+
     def _wait_until_drained(self, timeout: float | None) -> None:
-        before = self.written
-        while not self._drained.wait(timeout):
-            if self.written == before:
+        self._moved = monotonic()
+        left = timeout
+        while not self._drained.wait(left):
+            left = self._moved + (timeout or 0.0) - monotonic()
+            if left <= 0.0:
                 raise TimeoutError("the peer takes no more bytes")
-            before = self.written
 
     def _lose(self, error: OSError) -> None:
         self.error = error
@@ -200,7 +224,7 @@ class MemoryTransport:
         if not self._shut and not self.closed:
             self._shut = True
             if not self._out:
-                self._peer._hear_end()
+                self._carry_end()
 
     def close(self) -> None:
         """Drop the stream now and wake who waits for it; what has arrived can still be read."""
@@ -211,8 +235,7 @@ class MemoryTransport:
             self._out.clear()
             self._drained.set()
             self._hear_end()
-            self._peer._lose(ConnectionResetError("the other end is closed"))
-            self._peer._hear_end()
+            self._carry_close()
 
     def cut(self) -> None:
         """Lose the stream, as when a network fails: then both ends raise ConnectionResetError.
@@ -220,9 +243,13 @@ class MemoryTransport:
         What has arrived can still be read, all else is lost.
         """
         for end in (self, self._peer):
-            end._cut = True
-            end._lose(ConnectionResetError("the stream is cut"))
-            end._hear_end()
+            end.lose()
+
+    def lose(self) -> None:
+        """Do for this end alone what cut() does for both."""
+        self._cut = True
+        self._lose(ConnectionResetError("the stream is cut"))
+        self._hear_end()
 
 
 def transports(capacity: int | None = CAPACITY) -> tuple[MemoryTransport, MemoryTransport]:
@@ -232,7 +259,8 @@ def transports(capacity: int | None = CAPACITY) -> tuple[MemoryTransport, Memory
     """
     client = MemoryTransport("client", "server", capacity)
     server = MemoryTransport("server", "client", capacity)
-    client._peer, server._peer = server, client
+    client.join(server)
+    server.join(client)
     return client, server
 
 

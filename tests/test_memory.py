@@ -11,6 +11,7 @@ import pytest
 from geventws.care import caretaker
 from geventws.core.codes import Side
 from geventws.memory import CAPACITY, CHUNK, MemoryTransport, transports
+from geventws.testing.virtual import virtual_time
 from geventws.websocket import EchoWebSocket, WebSocket
 from geventws.workers import workers
 from tests.ends import caught, open_on, run
@@ -172,13 +173,26 @@ def test_writer_gives_up_when_nothing_leaves_in_time(ends: Ends) -> None:
     assert (near.torn, near.unsent()) == (False, 0)
 
 
-def test_writer_goes_on_while_something_leaves(ends: Ends) -> None:
-    near, far = ends
-    writer = gevent.spawn(near.write, [bytes(40)], 0.3)
-    for _ in range(3):
-        gevent.sleep(0.15)  # together longer than it may take without any
-        far.read()
-    writer.get(timeout=1)
+def test_writer_goes_on_while_something_leaves() -> None:
+    with virtual_time():
+        near, far = transports(capacity=10)
+        writer = gevent.spawn(near.write, [bytes(40)], 30.0)
+        for _ in range(3):
+            gevent.sleep(20)  # together longer than it may take without any
+            far.read()
+        writer.get(timeout=1)
+        far.close()
+
+
+def test_writer_gives_up_so_long_after_the_last_bytes_left() -> None:
+    with virtual_time() as loop:
+        near, far = transports(capacity=10)
+        began = loop.time
+        gevent.spawn_later(20, far.read)
+        with pytest.raises(TimeoutError):
+            near.write([bytes(40)], 30.0)
+        assert loop.time == began + 50
+        far.close()
 
 
 def test_interrupted_write_takes_back_what_has_not_begun_to_leave(ends: Ends) -> None:

@@ -12,6 +12,7 @@ import pytest
 import geventws
 from geventws.core.errors import ConnectionClosed
 from geventws.server import serve
+from geventws.testing import Network
 from geventws.websocket import EchoWebSocket, WebSocket
 from tests.crowds import until
 from tests.faulty import CUT, HALF_CLOSE, NONE, RESET, STALL, Fault, Faulty, through
@@ -59,26 +60,26 @@ def test_session_that_trickles_is_as_any_other(handler: Any) -> None:
 
 
 def test_session_that_is_delayed_arrives_in_order() -> None:
-    late = Fault(delay=0.05)
-    with connected(echo, late, late) as (ws, *_):
+    with Network(seed=1, latency=0.05, jitter=0.2, pieces=1000) as network:
+        network.serve(echo)
+        ws = network.connect()
         assert talk(ws) == MESSAGES
         numbers = [str(number) for number in range(500)]
         for each in numbers:
             ws.send(each)
         assert [ws.receive(timeout=PATIENCE) for _ in numbers] == numbers
-        assert ws.ping(timeout=PATIENCE) > 0.09  # there and back
+        assert 0.1 <= ws.ping(timeout=PATIENCE) <= 0.5  # there and back
 
 
 def test_delay_longer_than_ping_timeout_ends_the_connection() -> None:
-    options: dict[str, Any] = {"ping_interval": 0.1, "ping_timeout": 0.1}
-    with (
-        running(serve(echo, LOCAL, ping_interval=None)) as server,
-        through(server.address, back=Fault(delay=0.5)) as proxy,
-    ):
-        ws = geventws.connect(proxy.uri, **options)
+    with Network(seed=1) as network:
+        network.serve(echo, ping_interval=None)
+        ws = network.connect()  # which pings after 20 seconds, and waits for 20
+        network.latency = 12.0
         with pytest.raises(ConnectionClosed) as caught:
-            ws.receive(timeout=PATIENCE)
-        assert caught.value.code == 1006
+            ws.receive()
+        assert (caught.value.code, caught.value.reason) == (1006, "no pong in time")
+        assert 40 <= network.now <= 40.5
 
 
 def session(proxy: Faulty) -> str:

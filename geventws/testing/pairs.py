@@ -1,13 +1,6 @@
-"""An in-memory network, for the tests of this library and of those who use it.
+"""Two ends that are joined in memory: connections, or protocol cores.
 
-pair() -> two WebSockets        transports() -> two ITransports        join(): two Protocols
-
-    client, server = pair(server=EchoWebSocket)
-    client.send("hello")
-    assert client.receive() == "hello"
-
-No sockets, no ports, no threads: bytes go from one end into a buffer of the other one, and a writer
-waits when that is full. All else is the real thing, deadlines, keepalive and callbacks included.
+pair() -> two WebSockets        join(): two Protocols
 """
 
 from __future__ import annotations
@@ -16,18 +9,17 @@ from typing import Any, TypeVar, Unpack, overload
 
 from geventws.care import caretaker
 from geventws.core.codes import Side
-from geventws.core.handshake import Accepted, Opening, Request, negotiate
+from geventws.core.handshake import Opening, Request, negotiate
 from geventws.core.headers import HeadReader
 from geventws.core.protocol import Protocol
-from geventws.memory import CAPACITY
-from geventws.memory import MemoryTransport as MemoryTransport
-from geventws.memory import transports as transports
+from geventws.memory import CAPACITY, MemoryTransport, transports
 from geventws.options import OptionArguments, Options, options_of
 from geventws.websocket import WebSocket, establish
 from geventws.workers import workers
 
 C = TypeVar("C", bound=WebSocket)
 S = TypeVar("S", bound=WebSocket)
+W = TypeVar("W", bound=WebSocket)
 
 
 class PairArguments(OptionArguments, total=False):
@@ -62,15 +54,25 @@ def pair(
         capacity: how many bytes an end takes before it reads any; None is no limit.
         **options: of both, see Options.
     """
-    settings = options_of(options)
-    opening = Opening("memory", target, compression=settings.compression)
+    return pair_over(transports(capacity), client, server, target, options_of(options))
+
+
+def pair_over(
+    ends: tuple[MemoryTransport, MemoryTransport],
+    client: type[C],
+    server: type[S],
+    target: str,
+    options: Options,
+) -> tuple[C, S]:
+    """Do what pair() says over *ends*, the client's and the server's."""
+    opening = Opening("memory", target, compression=options.compression)
     request = Request(_head(opening.request()))
-    theirs = negotiate(request, compression=settings.compression)
+    theirs = negotiate(request, compression=options.compression)
     ours = opening.check(_head(theirs.response))
-    near, far = transports(capacity)
+    near, far = ends
     return (
-        _begin(client, near, settings, Side.CLIENT, ours, None),
-        _begin(server, far, settings, Side.SERVER, theirs, request),
+        begin(establish(client, near, options, Side.CLIENT, ours), near),
+        begin(establish(server, far, options, Side.SERVER, theirs, request=request), far),
     )
 
 
@@ -80,17 +82,10 @@ def _head(data: bytes) -> bytes:
     return reader.next_head() or b""
 
 
-def _begin(
-    kind: type[WebSocket],
-    transport: Any,
-    options: Options,
-    side: Side,
-    accepted: Accepted,
-    request: Request | None,
-) -> WebSocket:
-    connection = establish(kind, transport, options, side, accepted, request=request)
+def begin(connection: W, transport: Any) -> W:
+    """Have *connection* looked after, and the callbacks of a subclass of WebSocket run."""
     caretaker().watch(connection, transport)
-    if kind is not WebSocket:
+    if type(connection) is not WebSocket:
         workers().drive(connection, transport)
     return connection
 
