@@ -6,7 +6,8 @@ How the house is built, from the ground up:
 - connection.py drives a core over an ITransport: who reads, who writes, who is told.
   callbacks.py and websocket.py give that its two faces.
 - transport.py is gevent's socket as an ITransport; workers.py and care.py serve the hub.
-- client.py, wsgi.py and server.py are the ways in; manager.py groups what came in.
+- client.py, wsgi.py and server.py are the ways in; manager.py groups what came in, and over a
+  broker what came in to other processes.
 - adapters/ holds the doors to other frameworks, imported as geventws.adapters.*.
 
 Imports point from later to earlier in that list, never back. The names below are the public ones;
@@ -19,6 +20,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from geventws.broker import MemoryBroker as MemoryBroker
+    from geventws.broker import Position as Position
+    from geventws.broker import Publication as Publication
     from geventws.client import connect as connect
     from geventws.core.deflate import Deflate as Deflate
     from geventws.core.errors import ConcurrencyError as ConcurrencyError
@@ -53,6 +57,7 @@ _ERRORS = (
     "MessageTooBig ProtocolError Rejected WebSocketError"
 )
 _HOME = {
+    "geventws.broker": "MemoryBroker Position Publication",
     "geventws.client": "connect",
     "geventws.core.deflate": "Deflate",
     "geventws.core.errors": _ERRORS,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from geventws.backlog import POLICIES, TOO_SLOW, SlowPeers
+from geventws.broker import Position
 from geventws.core.codes import POLICY_VIOLATION
 
 BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
@@ -17,12 +18,14 @@ W = TypeVar("W")
 
 
 class Result(NamedTuple, Generic[W]):
-    """What became of a broadcast. Each connection that it was for is in one of these."""
+    """What became of a broadcast. Each connection that it was for is in one of the lists."""
 
     sent: list[W]  # on its way; the kernel has it, or has the bytes before it
     buffered: list[W]  # waits until the peer takes more
     dropped: list[W]  # too slow: missed older messages for it, or it, over buffer_size
     closed: list[W]  # closing, or closed by this because too slow
+    # over a broker they are empty, for members are everywhere, and this is where it stands
+    position: Position | None = None
 
     def note(self, ws: Any, outcome: int) -> None:
         """Take note of what offer() returned for *ws*, and close it where it is too slow."""
@@ -30,7 +33,8 @@ class Result(NamedTuple, Generic[W]):
             ws.begin_close(POLICY_VIOLATION, "too slow for what is broadcast")
             self.closed.append(ws)
         else:
-            self[outcome].append(ws)
+            lists: Any = self
+            lists[outcome].append(ws)
 
     def settle(self) -> None:
         """Take note that nothing is buffered any more: those that are over are closed."""

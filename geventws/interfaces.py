@@ -130,6 +130,56 @@ class IManager(Interface):
         """Wait until every connection is closed."""
 
 
+class IBroker(Interface):
+    """Rooms across processes: what is published in a room reaches whoever is subscribed to it.
+
+    Use it in one hub's thread. A room is a str of at most 200 characters; "" stands for everybody.
+    Only subscribe(), publish(), history() and presence() may wait; they raise ConnectionError where
+    the broker cannot be reached in time, or is closed. Wrong arguments are TypeError or ValueError.
+    """
+
+    def subscribe(room: str, deliver: Any) -> None:
+        """Have deliver(publication) called for each publication in *room* from now on.
+
+        The calls begin in the order of the positions, one for each publication. *deliver* must not
+        wait for a peer, but may let others run; the next call may begin meanwhile. Returns as soon
+        as nothing can be missed any more. Where it raises, *deliver* is not subscribed.
+        """
+
+    def unsubscribe(room: str, deliver: Any) -> None:
+        """Call *deliver* for *room* no more; no error where it is not subscribed."""
+
+    def publish(room: str, message: Any, exclude: Any = ()) -> object:
+        """Publish *message*, str or bytes, in *room*; return its Position, None without history.
+
+        *exclude* has the ids of members who are not meant. After a ConnectionError it may have been
+        published or not, but not twice.
+        """
+
+    def history(room: str, since: Any = None) -> object:
+        """Return the History of *room*: what was published after the Position *since*.
+
+        None asks for all that is remembered. It is recovered where the epoch is still the same, and
+        everything from *since* until now is there; what it has otherwise is not said. A room in
+        which nothing was published stands at offset 0.
+        """
+
+    def enter(room: str, member: str, info: Any = None) -> None:
+        """Have presence() name *member* until leave(), or some time after this process is gone.
+
+        *info* is any JSON value. To enter again is to say another one.
+        """
+
+    def leave(room: str, member: str) -> None:
+        """Have presence() name *member* no more; no error where it does not."""
+
+    def presence(room: str) -> dict[str, Any]:
+        """Return who is in *room*, whatever process they are connected to: their info by id."""
+
+    def close() -> None:
+        """Let go of everything; what this process said of presence is taken back."""
+
+
 class IUpgradable(Interface):
     """A request on a WSGI server that lets go of its connection, as wsgi.py needs it."""
 
@@ -146,6 +196,3 @@ class IUpgradable(Interface):
 
     def opened(connection: object) -> None:
         """Take note that *connection* has the stream now."""
-
-    def refused(error: object) -> None:
-        """Take note that *error*, an InvalidHandshake, is what is wrong with the request."""

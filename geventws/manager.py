@@ -18,6 +18,7 @@ from zope.interface import classImplements
 
 from geventws.backlog import BLOCK, CLOSE
 from geventws.broadcasting import BUFFER_SIZE, Result, slow_peers_of
+from geventws.broker import EVERYBODY
 from geventws.core.codes import GOING_AWAY, State
 from geventws.core.frame import close_payload
 from geventws.core.message import Encoded
@@ -26,11 +27,10 @@ from geventws.events import DrainBegan, notify
 from geventws.interfaces import IManager
 from geventws.options import seconds
 from geventws.rooms import Rooms
-from geventws.transport import breathe
+from geventws.sharing import Ids, Sharing, plain
+from geventws.turns import Turns
 from geventws.websocket import WebSocket
 
-SHARE: Final = 0.005  # seconds of work before others run
-STRIDE: Final = 8  # connections between two looks at the clock
 STEP: Final = 0.01  # seconds; shorter pauses of a drain cost more than they spread
 LOOK: Final = 0.02  # seconds between two looks at a connection that a drain waits for
 
@@ -47,14 +47,19 @@ class Manager:
             "latest" drops all but the newest whenever there are several, and "block" drops none:
             broadcast() waits until the peer has caught up, after it has served all others.
         buffer_size: bytes of payload; a larger message never waits, except by "block".
+        broker: an IBroker, as MemoryBroker or RedisBroker, over which rooms and broadcasts span all
+            managers that share it; whoever made it closes it. None is for this manager alone.
 
     A peer that takes nothing of what waits for send_timeout is dropped, whatever the policy.
+    With a broker "block" is refused: one slow peer would hold up everybody.
 
     Attributes:
         counts: what its connections have done so far, those included that have left; see Counts.
     """
 
-    def __init__(self, *, slow_peers: str = CLOSE, buffer_size: int = BUFFER_SIZE) -> None:
+    def __init__(
+        self, *, slow_peers: str = CLOSE, buffer_size: int = BUFFER_SIZE, broker: Any = None
+    ) -> None:
         self._slow_peers = slow_peers_of(slow_peers, buffer_size)
         self._connections: dict[WebSocket, None] = {}  # in the order they came
         self._rooms: Rooms[WebSocket] = Rooms()
@@ -64,11 +69,11 @@ class Manager:
         self._closings: list[tuple[int, str]] = []  # what closing() was given, while it is on
         self._empty = Event()
         self._empty.set()
-        # fairness
-        self._turn = Event()  # set when the broadcast that is last in line has ended
-        self._turn.set()
-        self._since = 0.0  # when others last ran
-        self._worked = 0.0  # seconds of work before this, since others last ran
+        self._ids = Ids()
+        self._turns = turns = Turns(self._slow_peers, self.counts)
+        self._sharing: Sharing | None = None
+        if broker is not None:
+            self._sharing = Sharing(broker, self._connections, self._rooms, self._ids, turns)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -85,15 +90,27 @@ class Manager:
     def add(self, ws: WebSocket) -> None:
         """Take *ws* in until it is over or removed; one that is over already is not taken in.
 
-        While drain() is at work, *ws* is closed as it says. A lazy one (see wsgi) is opened.
+        While drain() is at work, *ws* is closed as it says. A lazy one (see wsgi) is opened. Over a
+        broker the first one waits until what is broadcast to all is delivered here.
 
         Raises:
             TypeError: *ws* is no WebSocket.
+            ConnectionError: the broker cannot be reached; then *ws* is not taken in.
         """
         ws = _opened(ws)
         if ws in self._connections:
             return
+        if self._sharing is None:
+            self._take_in(ws)
+            return
+        with self._sharing.holding(EVERYBODY):
+            if ws not in self._connections:  # nor has it come while this waited
+                self._take_in(ws)
+
+    def _take_in(self, ws: WebSocket) -> None:
         self._connections[ws] = None
+        if self._sharing is not None:
+            self._sharing.admit(ws)
         self._empty.clear()
         self.counts.opened += 1
         ws.follow(self._remove)
@@ -103,11 +120,13 @@ class Manager:
             ws.begin_close(*self._closings[-1])
 
     def remove(self, ws: WebSocket) -> None:
-        """Let *ws* go, if it is here; it leaves every room."""
+        """Let *ws* go, if it is here; it leaves every room. Never waits."""
         ws = _opened(ws)
         if ws not in self._connections:
             return
         ws.unfollow(self._remove)
+        if self._sharing is not None:
+            self._sharing.dismiss(ws)
         self._rooms.leave_all(ws)
         self.counts.leave(ws, self._connections)
         if not self._connections:
@@ -117,19 +136,51 @@ class Manager:
         """Have *follower* called with each connection that is taken in from now on."""
         self._followers += (follower,)
 
-    def join_room(self, ws: WebSocket, room: str) -> None:
-        """Put *ws* into *room*; add() it where it is not here. One that is over joins nothing."""
-        ws = _opened(ws)
+    def join_room(self, ws: WebSocket, room: str, info: Any = None) -> None:
+        """Put *ws* into *room*; add() it where it is not here. One that is over joins nothing.
+
+        Over a broker this waits until what is published there is delivered to this process. Where
+        the client of *ws* resumes (see resuming), it is sent what it missed before anything new.
+        To join again is to give another *info*.
+
+        Args:
+            info: what presence() tells of *ws* in this room, any JSON value.
+
+        Raises:
+            ConnectionError: the broker cannot be reached; then *ws* is not in the room.
+            TypeError, ValueError: *info* is no JSON value; over a broker, *room* is no str of 1 to
+                200 characters.
+            ConcurrencyError: another caller has *ws* resume in this room just now.
+        """
+        ws, info = _opened(ws), plain(info)
         self.add(ws)
         if ws in self._connections:
-            self._rooms.join(ws, room)
+            join = self._rooms.join if self._sharing is None else self._sharing.join
+            join(ws, room, info)
 
     def leave_room(self, ws: WebSocket, room: str) -> None:
         """Take *ws* out of *room*, if it is there. A room that is empty is forgotten."""
-        self._rooms.leave(_opened(ws), room)
+        leave = self._rooms.leave if self._sharing is None else self._sharing.leave
+        leave(_opened(ws), room)
+
+    def presence(self, room: str) -> dict[str, Any]:
+        """Return who is in *room*: by member id what join_room() was told of each, or None.
+
+        Over a broker those of every process are there; of one that was killed they are for a while.
+
+        Raises:
+            ConnectionError: the broker cannot be reached.
+        """
+        if self._sharing is None:
+            return {self._ids.of(ws): info for ws, info in self._rooms.infos(room).items()}
+        return self._sharing.presence(room)
+
+    def id_of(self, ws: WebSocket) -> str:
+        """Return the member id of *ws*, unlike that of any other connection in any process."""
+        return self._ids.of(_opened(ws))
 
     def members(self, room: str) -> list[WebSocket]:
-        """Return the connections in *room*, in the order they joined."""
+        """Return the connections of this manager in *room*, in the order they joined."""
         return self._rooms.members(room)
 
     def rooms(self, ws: WebSocket) -> set[str]:
@@ -154,39 +205,31 @@ class Manager:
         greenlets run whenever this has worked for 5 ms. An exception thrown into the caller
         meanwhile, such as gevent.Timeout, leaves the others without it.
 
+        Over a broker it is published, and each process sends it to its members in the order of the
+        positions. The result says where it stands, and nothing of who was sent it.
+
         Args:
-            exclude: one connection or several that are not sent it.
+            exclude: one connection of this manager, or several, that are not sent it.
 
         Raises:
             TypeError: *message* is neither str nor bytes-like.
             UnicodeEncodeError: a str with lone surrogates.
+            ConnectionError: the broker cannot be reached; it may have been published or not.
         """
-        broadcast = Encoded(message)
         spared = {_opened(ws) for ws in ([exclude] if _is_one(exclude) else exclude)}
+        if self._sharing is not None:
+            return self._sharing.broadcast(message, room, spared)
+        broadcast = Encoded(message)
         result: Result[WebSocket] = Result([], [], [], [])
-        with self._in_turn():
+        with self._turns.in_turn():
             members = list(self._connections) if room is None else self.members(room)
-            self._offer(broadcast, members, spared, result)
-        if result.buffered or result.dropped or result.closed:
-            self.counts.note(result)
+            if spared:
+                members = [ws for ws in members if ws not in spared]
+            self._turns.offer(broadcast, members, result)
+        self._turns.count(result)
         if result.buffered and self._slow_peers.policy == BLOCK:
             self._wait_for(result)
         return result
-
-    def _offer(
-        self,
-        broadcast: Encoded,
-        members: list[WebSocket],
-        spared: set[WebSocket],
-        result: Result[WebSocket],
-    ) -> None:
-        slow = self._slow_peers
-        with self._fairly():
-            for number, ws in enumerate(members):
-                if ws not in spared:
-                    result.note(ws, ws.offer(broadcast, slow))
-                    if not number % STRIDE:
-                        self._share()
 
     def _wait_for(self, result: Result[WebSocket]) -> None:
         """Wait until all slow peers have caught up or are gone."""
@@ -195,36 +238,6 @@ class Manager:
             if event is not None:
                 event.wait()
         result.settle()
-
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Wait for the broadcasts that began before this one, so that no peer gets them swapped."""
-        before, mine = self._turn, Event()
-        self._turn = mine
-        try:
-            before.wait()
-        except BaseException:
-            before.rawlink(lambda _: mine.set())
-            raise
-        try:
-            yield
-        finally:
-            mine.set()
-
-    @contextmanager
-    def _fairly(self) -> Iterator[None]:
-        """Count the time of many short pieces of work as that of one long one."""
-        self._since = monotonic() - self._worked
-        try:
-            yield
-        finally:
-            self._worked = monotonic() - self._since
-
-    def _share(self) -> None:
-        """Let others run now and then."""
-        if monotonic() - self._since > SHARE:
-            breathe()
-            self._since = monotonic()
 
     # Closing
 
@@ -238,10 +251,10 @@ class Manager:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
         close_payload(code, reason)  # raises before anyone is told
-        with self._fairly():
+        with self._turns.fairly():
             for ws in self:
                 ws.begin_close(code, reason)
-                self._share()
+                self._turns.share()
 
     def drain(
         self,
@@ -275,7 +288,9 @@ class Manager:
         spread = min(1.0, timeout / 10) if jitter is None else seconds(jitter, "jitter")
         with self.closing(code, reason):
             notify(DrainBegan(self, timeout))
-            with self._in_turn():  # each broadcast that has begun goes before all close frames
+            with (
+                self._turns.in_turn()
+            ):  # each broadcast that has begun goes before all close frames
                 pass
             busy = self._close_one_by_one(min(spread, timeout), (code, reason))
             self._close_at_rest(busy, start, timeout / 2, (code, reason))
@@ -306,7 +321,7 @@ class Manager:
         connections = list(self)
         busy: list[WebSocket] = []
         start = monotonic()
-        with self._fairly():
+        with self._turns.fairly():
             for number, ws in enumerate(connections):
                 pause = start + spread * number / len(connections) - monotonic()
                 if pause > STEP and self.join(pause):
@@ -315,7 +330,7 @@ class Manager:
                     ws.begin_close(*how)
                 else:
                     busy.append(ws)
-                self._share()
+                self._turns.share()
         return busy
 
     def _close_at_rest(
@@ -333,21 +348,21 @@ class Manager:
     ) -> list[WebSocket]:
         """Begin to close those of *busy* that are at rest, or all when no time is *left*."""
         still = []
-        with self._fairly():
+        with self._turns.fairly():
             for ws in busy:
                 if left <= 0 or _is_at_rest(ws, to_the_last):
                     ws.begin_close(*how)
                 else:
                     ws.close_at_rest(*how, to_the_last)
                     still.append(ws)
-                self._share()
+                self._turns.share()
         return still
 
     def _drop_all(self, code: int) -> None:
-        with self._fairly():
+        with self._turns.fairly():
             for ws in self:
                 ws.drop(code, "not closed in time")
-                self._share()
+                self._turns.share()
 
 
 def _is_at_rest(ws: WebSocket, to_the_last: bool) -> bool:

@@ -14,7 +14,7 @@ from math import inf
 from random import uniform
 from ssl import SSLCertVerificationError
 from time import monotonic
-from typing import Any, Final, Unpack
+from typing import Any, Final, Literal, Self, Unpack, cast, overload
 
 import gevent
 
@@ -31,9 +31,12 @@ from geventws.core.codes import (
     TRY_AGAIN_LATER,
     UNSUPPORTED_DATA,
 )
-from geventws.core.errors import ConnectionClosed, HandshakeError, Rejected
+from geventws.core.errors import ConnectionClosed, HandshakeError, InvalidHandshake, Rejected
+from geventws.core.handshake import user_subprotocols
 from geventws.opening import CutShort, escaped
 from geventws.options import seconds
+from geventws.resuming import RESUME, Resumption
+from geventws.returning import ResumingWebSocket, Returning
 from geventws.websocket import WebSocket
 
 FIRST_DELAY: Final = 1.0  # seconds
@@ -53,6 +56,7 @@ _match_seconds = re.compile(r"[0-9]+").fullmatch
 logger = logging.getLogger("geventws")
 
 
+@overload
 def reconnect(
     url: str,
     *,
@@ -61,6 +65,30 @@ def reconnect(
     stable_after: float = STABLE_AFTER,
     attempts: int | None = None,
     jitter: Callable[[float, float], float] = uniform,
+    resume: Literal[False] = False,
+    **arguments: Unpack[ClientArguments],
+) -> Reconnecting: ...
+@overload
+def reconnect(
+    url: str,
+    *,
+    first_delay: float = FIRST_DELAY,
+    max_delay: float = MAX_DELAY,
+    stable_after: float = STABLE_AFTER,
+    attempts: int | None = None,
+    jitter: Callable[[float, float], float] = uniform,
+    resume: Literal[True],
+    **arguments: Unpack[ClientArguments],
+) -> Resuming: ...
+def reconnect(
+    url: str,
+    *,
+    first_delay: float = FIRST_DELAY,
+    max_delay: float = MAX_DELAY,
+    stable_after: float = STABLE_AFTER,
+    attempts: int | None = None,
+    jitter: Callable[[float, float], float] = uniform,
+    resume: bool = False,
     **arguments: Unpack[ClientArguments],
 ) -> Reconnecting:
     """Return an iterator over open connections to the server at *url*, one after the other::
@@ -102,13 +130,18 @@ def reconnect(
         stable_after: how many seconds a connection must last to begin again with *first_delay*.
         attempts: with so many failures in a row the last one is raised; None is no limit.
         jitter: returns a random number between two; the first may equal the second.
+        resume: whether to get what was published meanwhile in the rooms that the server had us in.
+            The server has to speak resume.geventws.v1, or InvalidHandshake is raised. Connections
+            are ResumingWebSockets, and *subprotocols* are offered after those of the resumption.
         **arguments: the keywords of connect() but handler. A callable given as auth is asked for
             each opening, so a token may be a fresh one.
 
     Raises:
         TypeError, ValueError: an argument of this function is wrong.
     """
-    return Reconnecting(url, first_delay, max_delay, stable_after, attempts, jitter, arguments)
+    _check(first_delay, max_delay, stable_after, attempts, resume)
+    kind = Resuming if resume else Reconnecting
+    return kind(url, first_delay, max_delay, stable_after, attempts, jitter, arguments)
 
 
 class Reconnecting:
@@ -128,7 +161,6 @@ class Reconnecting:
         jitter: Callable[[float, float], float],
         arguments: ClientArguments,
     ) -> None:
-        _check(first_delay, max_delay, stable_after, attempts)
         self._url = url
         self._first_delay = first_delay
         self._max_delay = max_delay
@@ -136,13 +168,13 @@ class Reconnecting:
         self._attempts = attempts
         self._jitter = jitter
         self._arguments = arguments
-        self._current: _Connection | None = None
+        self._current: Returning | None = None
         self._since = 0.0  # when the present connection was opened
         self._due = 0.0  # when the next opening may begin
         self._over = False
         self.failures = 0
 
-    def __iter__(self) -> Reconnecting:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> WebSocket:
@@ -154,9 +186,7 @@ class Reconnecting:
         while True:
             gevent.sleep(max(0.0, self._due - monotonic()))
             try:
-                self._current, _ = open_connection(
-                    self._url, _Connection, Phases(), **self._arguments
-                )
+                self._current = self._open()
             except (HandshakeError, OSError) as error:
                 if _is_final(error):
                     raise
@@ -165,16 +195,19 @@ class Reconnecting:
                 self._since = monotonic()
                 return self._current
 
-    def _leave(self, ws: _Connection) -> None:
+    def _open(self) -> Returning:
+        return open_connection(self._url, Returning, Phases(), **self._arguments)[0]
+
+    def _leave(self, ws: Returning) -> None:
         """Judge by how *ws* ended, which is closed where it has not, what comes after it."""
         lasted = monotonic() - self._since
         if ws.close_code is None:
             ws.close(GOING_AWAY)
         self._current = None
-        self._over = ws.is_done or ws.close_code == NORMAL_CLOSURE
+        ending = ws.ending()
+        self._over = ws.is_done or ending.code == NORMAL_CLOSURE
         if self._over:
             return
-        ending = ws.ending()
         if ending.code in _HOPELESS:
             raise ending
         if lasted >= self._stable_after:
@@ -203,27 +236,34 @@ class Reconnecting:
         logger.info("reconnecting in %.1f s: %s", delay, escaped(str(error)))
 
 
-class _Connection(WebSocket):
-    """Remembers that it was closed normally, which a peer that does not answer would hide."""
+class Resuming(Reconnecting):
+    """What reconnect() returns with resume=True."""
 
-    __slots__ = ("is_done",)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._resumption = Resumption()
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.is_done = False
+    def __next__(self) -> ResumingWebSocket:
+        """Return the next open connection, when there is one; see reconnect()."""
+        return cast(ResumingWebSocket, super().__next__())
 
-    def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
-        """Close the connection; see WebSocket."""
-        if code == NORMAL_CLOSURE and self.close_code is None:
-            self.is_done = True
-        super().close(code, reason)
+    def _open(self) -> ResumingWebSocket:
+        others = user_subprotocols(self._arguments.get("subprotocols", ()))
+        arguments: ClientArguments = {
+            **self._arguments,
+            "subprotocols": [*self._resumption.offer(), *others],
+        }
+        ws, _ = open_connection(self._url, ResumingWebSocket, Phases(), **arguments)
+        if ws.subprotocol != RESUME:
+            ws.drop()
+            raise InvalidHandshake(f"the server did not select {RESUME}")
+        ws.resume(self._resumption)
+        return ws
 
-    def ending(self) -> ConnectionClosed:
-        """Return how it ended."""
-        return self._protocol.closed_error()
 
-
-def _check(first_delay: float, max_delay: float, stable_after: float, attempts: object) -> None:
+def _check(
+    first_delay: float, max_delay: float, stable_after: float, attempts: object, resume: object
+) -> None:
     times = {"first_delay": first_delay, "max_delay": max_delay, "stable_after": stable_after}
     for name, given in times.items():
         if not 0 <= seconds(given, name, "") < inf:
@@ -232,6 +272,8 @@ def _check(first_delay: float, max_delay: float, stable_after: float, attempts: 
         raise TypeError("attempts: an int or None")
     if attempts is not None and attempts < 1:
         raise ValueError("attempts: must be greater than 0")
+    if not isinstance(resume, bool):
+        raise TypeError("resume: a bool")
 
 
 def _is_final(error: Exception) -> bool:

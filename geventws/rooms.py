@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 W = TypeVar("W")
 
@@ -11,12 +11,12 @@ class Rooms(Generic[W]):
     """The rooms of one manager, whose connections are of class W; one caller at a time."""
 
     def __init__(self) -> None:
-        self._members: dict[str, dict[W, None]] = {}  # in the order they joined
+        self._members: dict[str, dict[W, Any]] = {}  # with their infos, in the order they joined
         self._rooms: dict[W, set[str]] = {}
 
-    def join(self, ws: W, room: str) -> None:
-        """Put *ws* into *room*."""
-        self._members.setdefault(room, {})[ws] = None
+    def join(self, ws: W, room: str, info: Any = None) -> None:
+        """Put *ws* into *room*; *info* is what is known of it there."""
+        self._members.setdefault(room, {})[ws] = info
         self._rooms.setdefault(ws, set()).add(room)
 
     def leave(self, ws: W, room: str) -> None:
@@ -39,6 +39,14 @@ class Rooms(Generic[W]):
     def members(self, room: str) -> list[W]:
         """Return the connections in *room*, in the order they joined."""
         return list(self._members.get(room, ()))
+
+    def has(self, ws: W, room: str) -> bool:
+        """Return whether *ws* is in *room*."""
+        return ws in self._members.get(room, ())
+
+    def infos(self, room: str) -> dict[W, Any]:
+        """Return what is known of the connections in *room*."""
+        return dict(self._members.get(room, ()))
 
     def of(self, ws: W) -> set[str]:
         """Return the rooms that *ws* is in."""

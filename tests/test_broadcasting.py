@@ -13,14 +13,14 @@ def test_result_notes_each_connection_where_it_belongs() -> None:
     result: Result[Any] = Result([], [], [], [])
     for outcome in (SENT, BUFFERED, DROPPED, CLOSED):
         result.note(outcome, outcome)  # nothing is asked of one that is not too slow
-    assert result == ([SENT], [BUFFERED], [DROPPED], [CLOSED])
+    assert result == ([SENT], [BUFFERED], [DROPPED], [CLOSED], None)
 
 
 def test_result_closes_who_is_too_slow() -> None:
     client, server = pair()
     result: Result[Any] = Result([], [], [], [])
     result.note(server, TOO_SLOW)
-    assert result == ([], [], [], [server])
+    assert result == ([], [], [], [server], None)
     client.close()
     assert (client.close_code, client.close_reason) == (1008, "too slow for what is broadcast")
     server.close()
@@ -31,7 +31,7 @@ def test_result_settles_who_was_waited_for() -> None:
     near.drop()
     result: Result[Any] = Result([], [near, here], [], [])
     result.settle()
-    assert result == ([], [here], [], [near])
+    assert result == ([], [here], [], [near], None)
     for end in (far, here, there):
         end.drop()
 

@@ -12,8 +12,9 @@ import geventws
 
 NAMES = [
     *("ConcurrencyError", "ConnectionClosed", "Deflate", "EchoWebSocket", "HandshakeError"),
-    *("InvalidHandshake", "InvalidText", "InvalidURI", "Limits", "Manager", "MessageTooBig"),
-    *("Options", "ProtocolError", "Rejected", "Request", "Response", "Stats", "WSGIServer"),
+    *("InvalidHandshake", "InvalidText", "InvalidURI", "Limits", "Manager", "MemoryBroker"),
+    *("MessageTooBig", "Options", "Position", "ProtocolError", "Publication"),
+    *("Rejected", "Request", "Response", "Stats", "WSGIServer"),
     *("WebSocket", "WebSocketError", "WebSocketServer", "WebSocketWSGIApplication"),
     *("__version__", "compiled", "connect", "reconnect", "serve", "upgrade"),
 ]

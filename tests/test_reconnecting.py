@@ -78,7 +78,8 @@ def doing(*deeds: Serve) -> Iterator[RawServer]:
 def again(server: RawServer, **arguments: Any) -> Reconnecting:
     arguments.setdefault("jitter", Dice())
     url = f"ws://127.0.0.1:{server.port}/"
-    return geventws.reconnect(url, proxy=None, **arguments)
+    connections: Reconnecting = geventws.reconnect(url, proxy=None, **arguments)
+    return connections
 
 
 def greetings(connections: Reconnecting) -> list[Any]:
@@ -371,6 +372,7 @@ def waiting_for(server: RawServer) -> tuple[Reconnecting, Any]:
         ("attempts", True, TypeError),
         ("attempts", 1.5, TypeError),
         ("attempts", 0, ValueError),
+        ("resume", 1, TypeError),
     ],
 )
 def test_reconnect_names_a_wrong_argument(

@@ -40,3 +40,13 @@ def test_rooms_forget_who_leaves_all() -> None:
     assert (rooms.members("tea"), rooms.members("milk")) == ([BOB], [])
     rooms.leave_all(BOB)
     assert vars(rooms) == vars(Rooms())  # nothing is kept of rooms that are empty
+
+
+def test_rooms_know_what_is_known_of_their_members() -> None:
+    rooms = rooms_with((ANN, "tea"))
+    rooms.join(BOB, "tea", {"name": "Bob"})
+    assert rooms.infos("tea") == {ANN: None, BOB: {"name": "Bob"}}
+    rooms.join(ANN, "tea", "here")
+    assert list(rooms.infos("tea").values()) == ["here", {"name": "Bob"}]
+    assert rooms.infos("none") == {}
+    assert (rooms.has(ANN, "tea"), rooms.has(ANN, "milk")) == (True, False)

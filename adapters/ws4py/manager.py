@@ -240,7 +240,8 @@ class WebSocketManager:
         if isinstance(message, Message):
             message, binary = message.data, isinstance(message, BinaryMessage)
         result = self._inner.broadcast(encoded(message) if binary else decoded(message))
-        return Result(*map(_owners, result))
+        sent, buffered, dropped, closed = map(_owners, result[:4])
+        return Result(sent, buffered, dropped, closed)
 
 
 def _owner(ws: Any) -> Any:
