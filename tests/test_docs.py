@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +18,18 @@ from gevent.monkey import is_module_patched
 
 import geventws
 from tests.ports import free_port
+from tests.redises import redis_server
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS_ON = re.compile(r"serve_forever\(\)$", re.MULTILINE)
 PATCHED = {  # importing locust patches the standard library; django.md configures its process
-    "django.md",
+    *("bottle.md", "django.md"),
     *("load-testing.md", "migrate-locust-websocket-client.md", "record-replay.md"),
 }
 PORT = "9000"  # of the pages; readers may have a server of theirs there, so it is replaced
+REDIS = "redis://127.0.0.1:6379"
 
 
 class Block(NamedTuple):
@@ -63,8 +67,9 @@ def wait_until_listening(port: int) -> None:
 class Reader:
     """Somebody who tries a page from top to bottom, with a second terminal where it asks so."""
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, redis: str) -> None:
         self._page = page
+        self._redis = redis
         self._port = free_port()
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._running: list[Any] = []
@@ -73,7 +78,8 @@ class Reader:
     def run(self) -> None:
         try:
             for each in blocks_of(self._page):
-                block = each._replace(text=each.text.replace(PORT, str(self._port)))
+                text = each.text.replace(PORT, str(self._port)).replace(REDIS, self._redis)
+                block = each._replace(text=text)
                 if re.search("geventws serve|make run", block.text):
                     self._other_terminal = geventws.serve(
                         geventws.EchoWebSocket, ("127.0.0.1", self._port)
@@ -121,12 +127,24 @@ def run_console(block: Block) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore:.*pkg_resources", "ignore:'cgi' is deprecated")  # by Pyramid
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_reader_can_run_every_block(page: Path) -> None:
     if page.name in PATCHED and not is_module_patched("socket"):
         run_patched(page)
     else:
-        Reader(page).run()
+        with redis_of(page) as redis:
+            Reader(page, redis).run()
+
+
+@contextmanager
+def redis_of(page: Path) -> Iterator[str]:
+    """Have a Redis where *page* wants one; give its URL."""
+    if REDIS in page.read_text(encoding="utf-8"):
+        with redis_server() as server:
+            yield server.url
+    else:
+        yield REDIS
 
 
 def run_patched(page: Path) -> None:
