@@ -23,6 +23,18 @@ def test_load_says_what_to_install() -> None:
     assert caught.value.name == "no_such_package"
 
 
+def test_load_says_what_to_install_for_a_module_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "door_of_ours.py").write_text("import no_such_framework.part")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install geventws\[frame\]$") as caught:
+        load("door_of_ours", "frame", "no_such_framework")
+    assert caught.value.name == "no_such_framework"
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'no_such_framework'$"):
+        load("door_of_ours", "frame", "another_framework")
+
+
 def test_load_lets_what_fails_inside_a_module_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import gevent
 
-from geventws.cli import bench, connect, doctor, record, replay, serve
+from geventws.cli import bench, connect, doctor, publish, record, replay, serve
 from geventws.cli.terminal import printable
 from geventws.core.errors import Rejected, WebSocketError
 from geventws.version import __version__
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="geventws", description="WebSockets on gevent.")
     parser.add_argument("--version", action="version", version=f"geventws {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (bench, connect, doctor, record, replay, serve):
+    for command in (bench, connect, doctor, publish, record, replay, serve):
         command.add_to(commands)
     return parser
 

@@ -12,19 +12,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from geventws.cli.amounts import seconds
+from geventws.cli.brokers import MEMORY, BrokeredServer, broker_of, with_manager
 from geventws.dashboard import Dashboard, new_token
-from geventws.demo import demo_handler, pages
+from geventws.demo import demo_handler, demo_over, pages
 from geventws.listening import listen_for
+from geventws.manager import Manager
 from geventws.prefork import prefork
 from geventws.server import WebSocketServer
 from geventws.server import serve as serve_websockets
 from geventws.stopping import serve_until_stopped
-from geventws.websocket import EchoWebSocket
+from geventws.websocket import EchoWebSocket, WebSocket
 
 DRAIN_TIMEOUT: Final = 10.0  # seconds; what runs us waits about as long before it kills
 STATUSES: Final = """\
 SIGTERM or Ctrl-C lets what is under way finish, tells every client 1001 and waits for them; a
 second one ends it now. With --workers, SIGHUP replaces them one by one (1012).
+
+With --broker a handler is given two arguments, the connection and the Manager of all connections,
+whose rooms reach every process that has the same broker: redis://, rediss://, unix://, or memory:
+for one process alone.
 
 exit status:
   0    it served until it was told to stop
@@ -54,6 +60,7 @@ def add_to(commands: Any) -> None:
     add("--certfile", metavar="FILE", help="for TLS: the certificate and its chain, PEM")
     add("--keyfile", metavar="FILE", help="for TLS: the key, PEM, if it is not in --certfile")
     add("--workers", metavar="N", type=_workers, help="serve in N processes of their own")
+    add("--broker", metavar="URL", help="what rooms of several processes and hosts run on")
     add("--reuse-port", action="store_true", help="let other programs share the port")
     add(
         "--drain-timeout",
@@ -82,8 +89,20 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, then drain; a second signal ends it at once."""
     if options.dashboard and options.workers:
         raise ValueError("--dashboard: it shows its own process, and --workers serve in others")
+    _check_broker(options)
     in_time = _serve_together(options) if options.workers else _serve_alone(options)
     return 0 if in_time else 1
+
+
+def _check_broker(options: argparse.Namespace) -> None:
+    """Raise ValueError where people would wait in rooms that nobody can come to."""
+    if options.broker is not None and not (options.chat or options.app):
+        raise ValueError("--broker goes with --chat or --app: an echo has no rooms")
+    several = (options.workers or 1) > 1
+    if several and options.chat and options.broker is None:
+        raise ValueError("--chat: who is on one of several workers needs a --broker to meet others")
+    if several and options.broker == MEMORY:
+        raise ValueError("--broker: memory: is one process's own, and there are several workers")
 
 
 def _serve_alone(options: argparse.Namespace) -> bool:
@@ -142,17 +161,36 @@ def _server(
     reuse_port: bool = False,
     dashboard: Dashboard | None = None,
 ) -> WebSocketServer:
-    server = partial(
-        serve_websockets, address=listener, ssl=_context(options), reuse_port=reuse_port
-    )
     process_request = pages if options.chat else None
-    if dashboard is not None:
-        process_request = dashboard.answer
+    arguments: dict[str, Any] = {
+        "process_request": process_request if dashboard is None else dashboard.answer,
+        "ssl": _context(options),
+        "reuse_port": reuse_port,
+    }
+    if options.broker is not None:
+        return _brokered(options, listener, arguments)
     if options.chat:
         handler: Any = demo_handler
     else:
         handler = EchoWebSocket if options.app is None else load(options.app)
-    return server(handler, process_request=process_request)
+    return serve_websockets(handler, listener, **arguments)
+
+
+def _brokered(
+    options: argparse.Namespace, listener: Any, arguments: dict[str, Any]
+) -> BrokeredServer:
+    """Return a server whose handler shares rooms with those of other processes."""
+    application = None if options.chat else load(options.app)
+    if isinstance(application, type) and issubclass(application, WebSocket):
+        raise ValueError("--broker: a WebSocket class takes no Manager; give --app a function")
+    broker = broker_of(options.broker)
+    if application is None:
+        handler: Any = demo_over(broker)
+    else:
+        handler = with_manager(application, Manager(broker=broker))
+    server = BrokeredServer(listener, handler, **arguments)
+    server.broker = broker
+    return server
 
 
 def _context(options: argparse.Namespace) -> ssl.SSLContext | None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from geventws.demo.chat import Chat
-from geventws.demo.page import demo_handler, pages
+from geventws.demo.page import demo_handler, demo_over, pages
 
-__all__ = ["Chat", "demo_handler", "pages"]
+__all__ = ["Chat", "demo_handler", "demo_over", "pages"]

@@ -1,6 +1,8 @@
 // The chat of the demo page, over one WebSocket; the messages are described in chat.py.
 // Whatever people wrote reaches the page as text nodes only.
 
+import { Connection } from "./connection.js";
+
 const $ = (id) => document.getElementById(id);
 
 function element(tag, properties = {}, ...children) {
@@ -19,61 +21,6 @@ function remember(name, ...stores) {
   try { for (const store of stores) globalThis[store].name = name; } catch { /* forgotten, then */ }
 }
 
-// ---- a WebSocket that comes back by itself --------------------------------------------------
-
-const OPENING = 10_000; // ms a connection may take to open
-const LONGEST = 30; // s between two attempts, at most
-
-class Connection {
-  constructor(path, { opened, received, changed }) {
-    const address = location.origin.replace(/^http/, "ws") + path;
-    Object.assign(this, { address, opened, received, changed, attempts: 0, timer: 0 });
-  }
-
-  get isOpen() {
-    return this.socket?.readyState === WebSocket.OPEN;
-  }
-
-  open() {
-    clearTimeout(this.timer);
-    this.due = undefined;
-    this.changed("wait", "Connecting");
-    const socket = (this.socket = new WebSocket(this.address));
-    const patience = setTimeout(() => socket.close(), OPENING);
-    socket.onopen = () => { clearTimeout(patience); this.opened(); };
-    socket.onmessage = ({ data }) => this.received(JSON.parse(data));
-    socket.onclose = () => { clearTimeout(patience); this.retry(); };
-  }
-
-  // Full jitter: after a restart everybody comes back at another moment.
-  retry() {
-    const most = Math.min(LONGEST, 2 ** this.attempts++);
-    this.due = Date.now() + 1000 * most * Math.random();
-    this.wait();
-  }
-
-  wait() {
-    const left = this.due - Date.now();
-    if (left <= 0) return this.open();
-    this.changed("off", "Reconnecting", ` in ${Math.ceil(left / 1000)} s`);
-    this.timer = setTimeout(() => this.wait(), Math.min(left, 250));
-  }
-
-  hurry() {
-    if (this.due !== undefined) this.open();
-  }
-
-  // Only a welcome proves the server well: opening alone would end the backoff too early.
-  settled() {
-    this.attempts = 0;
-    this.changed("on", "Connected", "", this.socket.extensions.split(";")[0] || "not compressed");
-  }
-
-  send(message) {
-    this.socket.send(JSON.stringify(message));
-  }
-}
-
 // ---- the chat: what is known ----------------------------------------------------------------
 
 const LOBBY = "lobby";
@@ -86,9 +33,12 @@ const chat = {
   asked: "", // a name asked for and not granted yet
   you: "", // the name granted: the wish, maybe with a number behind it
   room: "",
-  people: new Set(),
+  heard: "", // the room that this connection was welcomed to
+  early: [], // what came of a room before its welcome
+  people: new Map(), // the process of each, by name
   rooms: new Map(),
   last: undefined, // the message shown last
+  seen: new Set(), // the ids of those that are shown
   sent: "", // what was said and has not come back yet
   unread: 0,
 };
@@ -107,21 +57,34 @@ const join = () => connection.send({ type: "join", room: wantedRoom(), name: cha
 
 // ---- the chat: what the server says ---------------------------------------------------------
 
+function take(data) {
+  let message;
+  try { message = JSON.parse(data); } catch { /* `geventws publish` says whatever it is given */ }
+  if (!message?.type) return announce(data);
+  const early = OF_A_ROOM.has(message.type) && message.room !== chat.heard;
+  if (early) chat.early.push(message);
+  else hear[message.type]?.(message);
+}
+
+const OF_A_ROOM = new Set(["joined", "left", "renamed", "said", "people"]);
 const hear = {
   welcome({ room, you, people, rooms, history }) {
     const back = room === chat.room;
     if (!back) clearLog();
-    const known = chat.last?.time ?? 0;
-    Object.assign(chat, { room, you, people: new Set(people), rooms: new Map(Object.entries(rooms)) });
-    quietly(() => history.filter(({ time }) => time > known).forEach(addSaid));
+    const early = chat.early.filter((message) => message.room === room);
+    Object.assign(chat, { room, you, heard: room, early: [] });
+    chat.people = new Map(Object.entries(people));
+    quietly(() => history.forEach(addSaid));
     note(back ? "You are back" : `You are in #${room}`);
-    if (!back && people.length === 1) note("Nobody else is here: open this page in another tab");
+    if (!back && chat.people.size === 1) note("Nobody else is here: open this page in another tab");
     remember(chat.wish, "sessionStorage");
     connection.settled();
+    hear.rooms({ rooms });
     showEverything();
+    for (const message of early) hear[message.type](message);
   },
-  joined({ name }) {
-    chat.people.add(name);
+  joined({ name, process }) {
+    chat.people.set(name, process);
     note(`${name} joined`);
     showPeople();
   },
@@ -131,8 +94,9 @@ const hear = {
     showPeople();
   },
   renamed({ name, to }) {
+    const process = chat.people.get(name);
     chat.people.delete(name);
-    chat.people.add(to);
+    chat.people.set(to, process);
     note(name === chat.you ? `You are now ${to}` : `${name} is now ${to}`);
     if (name === chat.you) granted(to);
     showPeople();
@@ -142,6 +106,14 @@ const hear = {
     addSaid(message);
     if (document.hidden) chat.unread += 1;
     showTitle();
+  },
+  people({ people }) {
+    chat.people = new Map(Object.entries(people));
+    showPeople();
+  },
+  rooms({ rooms }) {
+    chat.rooms = new Map(Object.entries(rooms));
+    showRooms();
   },
   room({ room, people }) {
     if (people) chat.rooms.set(room, people);
@@ -226,10 +198,14 @@ function clearLog() {
   $("log").replaceChildren();
   $("newer").hidden = true;
   chat.last = undefined;
+  chat.seen.clear();
 }
 
 function addSaid(message) {
-  const { name, text, time } = message;
+  const { name, text, time, id } = message;
+  if (chat.seen.has(id)) return;
+  chat.seen.add(id);
+  if (chat.seen.size > SHOWN) chat.seen.delete(chat.seen.values().next().value);
   const when = new Date(1000 * time);
   const before = chat.last;
   if (!before || day(before.time) !== day(time)) {
@@ -256,8 +232,12 @@ function quietly(action) {
   $("log").ariaBusy = "false";
 }
 
-function note(text) {
-  addRow(element("li", { className: "note" }, text));
+function note(text, kind = "") {
+  addRow(element("li", { className: `note ${kind}` }, text));
+}
+
+function announce(text) {
+  if (typeof text === "string") note(text, "announced");
 }
 
 function showEverything() {
@@ -269,7 +249,7 @@ function showEverything() {
 }
 
 function showPeople() {
-  const others = [...chat.people].filter((name) => name !== chat.you);
+  const others = [...chat.people.keys()].filter((name) => name !== chat.you);
   const names = [chat.you, ...others.sort((a, b) => a.localeCompare(b))];
   $("here").textContent = names.length === 1 ? "only you" : `${names.length} people`;
   if (document.activeElement !== $("name")) $("name").value = chat.you;
@@ -277,7 +257,9 @@ function showPeople() {
 }
 
 function personRow(name) {
-  const row = element("li", {}, avatar(name), element("span", { className: "who" }, name));
+  const process = element("span", { className: "process", title: "process" }, chat.people.get(name) ?? "");
+  const person = element("div", {}, element("span", { className: "who" }, name), process);
+  const row = element("li", {}, avatar(name), person);
   if (name === chat.you) row.append(element("span", { className: "you" }, "you"));
   return row;
 }
@@ -316,8 +298,8 @@ function show(view) {
 // ---- the chat: what the person does ---------------------------------------------------------
 
 const connection = new Connection("/chat", {
-  opened: join,
-  received: (message) => hear[message.type]?.(message),
+  opened() { Object.assign(chat, { heard: "", early: [] }); join(); },
+  received: take,
   changed: showState,
 });
 

@@ -2,31 +2,49 @@
 
 Every message is one JSON object as text; its "type" says which, the others are its fields:
 
-    page -> server   join {room, name}   say {text}   rename {name}
-    server -> page   welcome {room, you, people: [name], rooms: {room: people}, history: [said]}
-                     joined {name}   left {name}   renamed {name, to}   said {name, text, time}
-                     room {room, people}   error {text}
+    page -> server   join {room, name, key}   say {text}   rename {name}
+    server -> page   welcome {room, you: member, people: {member: card}, rooms: {room: number},
+                              history: [said]}
+                     here {room, member, card}   gone {room, member}   room {room, number}
+                     said {room, who, name, text, time, id}   error {text}
+                     people {room, people: {member: card}}   rooms {rooms: {room: number}}
 
-Names are unique in a room, so a name stands for a person; "time" is in seconds since 1970.
+A member is one connection, and a card {who, name, process} says what is known of it. The key is a
+page's secret, and "who" is made of it: the same as long as the page keeps it, through reloads and
+lost connections, and nobody else's. "time" is in seconds since 1970. What of a room comes before
+its welcome belongs behind it; what is said then may be in the history too, under the same "id".
+What others publish in a room arrives as it is.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import deque
-from contextlib import suppress
-from itertools import chain, count
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from secrets import token_hex
+from typing import Any, Final
 
+import gevent
+
+from geventws.broker import MemoryBroker
+from geventws.core.codes import TRY_AGAIN_LATER
 from geventws.core.errors import ConnectionClosed
+from geventws.demo.people import DIRECTORY, People, events
 from geventws.manager import Manager
 from geventws.websocket import WebSocket
 
-MAX_NAME, MAX_ROOM, MAX_TEXT = 24, 24, 2000  # characters
+logger = logging.getLogger("geventws")
+
+MAX_NAME, MAX_ROOM, MAX_KEY, MAX_TEXT = 24, 24, 64, 2000  # characters
 MAX_MESSAGE = 16 * 1024  # a text of nothing but escapes takes six characters of JSON for each
-MAX_ROOMS = 100
-HISTORY = 50  # messages a room remembers
+MAX_ROOMS = 100  # with people in them
+HISTORY = 50  # messages a newcomer is shown
 BURST, SECONDS = 20, 10  # messages one person may send in so many seconds
+AWAY: Final = "the rooms cannot be reached"
 
 
 class Refused(Exception):
@@ -34,10 +52,10 @@ class Refused(Exception):
 
 
 class Person:
-    """Who is at the other end of one WebSocket: nameless and in no room before the first join."""
+    """Who is at the other end of one WebSocket: nobody and in no room before the first join."""
 
     def __init__(self) -> None:
-        self.name = self.room = ""
+        self.who = self.name = self.room = ""
         self._times: deque[float] = deque([-SECONDS] * BURST, maxlen=BURST)
 
     def hold_back(self) -> None:
@@ -48,25 +66,40 @@ class Person:
 
 
 class Chat:
-    """A handler for serve(): whom one instance serves can meet in its rooms."""
+    """A handler for serve(): whom instances on one broker serve can meet in its rooms.
 
-    def __init__(self) -> None:
-        self._manager = Manager()
-        self._people: dict[WebSocket, Person] = {}
-        self._history: dict[str, deque[dict[str, object]]] = {}  # by room
+    Args:
+        broker: an IBroker that remembers what is said; by default one for this instance alone.
+        look_interval: seconds until the people here see what nobody tells, as that a process with
+            others has crashed and presence does not name them any more.
+    """
+
+    def __init__(self, broker: Any = None, look_interval: float = 10.0) -> None:
+        self._broker = MemoryBroker() if broker is None else broker
+        self._manager = Manager(broker=self._broker)
+        self._people = People(self._manager)
+        self._look_interval = look_interval
+        self._here = Manager()  # the same connections, for what only this process has to tell
+        self._looking: gevent.Greenlet[[], None] | None = None
 
     def __call__(self, ws: WebSocket) -> None:
         """Serve one person until the connection is closed."""
-        person = self._people[ws] = Person()
-        self._manager.add(ws)
+        person = Person()
+        self._here.add(ws)
+        if self._looking is None:
+            self._looking = gevent.spawn(self._look_around)
         try:
-            with suppress(ConnectionClosed):
+            with suppress(ConnectionClosed), _sending_away(ws):
+                self._manager.add(ws)
                 for message in ws:
                     self._answer(ws, person, message)
         finally:
             self._leave(ws, person)
             self._manager.remove(ws)
-            del self._people[ws]
+            self._here.remove(ws)
+            if self._looking is not None and not self._here:
+                self._looking.kill(block=False)
+                self._looking = None
 
     def _answer(self, ws: WebSocket, person: Person, message: str | bytes) -> None:
         try:
@@ -77,67 +110,104 @@ class Chat:
 
     def _act(self, ws: WebSocket, person: Person, message: object) -> None:
         match message:
-            case {"type": "join", "room": room, "name": name}:
-                self._join(ws, person, line("room", room, MAX_ROOM), line("name", name, MAX_NAME))
+            case {"type": "join", "room": room, "name": name, "key": key}:
+                room, name = line("room", room, MAX_ROOM), line("name", name, MAX_NAME)
+                self._join(ws, person, room, name, checked("key", key, MAX_KEY))
             case {"type": "say" | "rename"} if not person.room:
                 raise Refused("join a room first")
             case {"type": "say", "text": text}:
                 self._say(person, checked("text", text, MAX_TEXT))
             case {"type": "rename", "name": name}:
-                self._rename(person, line("name", name, MAX_NAME))
+                self._rename(ws, person, line("name", name, MAX_NAME))
             case _:
-                raise Refused("expected join {room, name}, say {text} or rename {name}")
+                raise Refused("expected join {room, name, key}, say {text} or rename {name}")
 
-    def _join(self, ws: WebSocket, person: Person, room: str, name: str) -> None:
-        history = self._open(room)
+    def _join(self, ws: WebSocket, person: Person, room: str, name: str, key: str) -> None:
+        rooms = self._people.rooms()
+        if room not in rooms and len(rooms) >= MAX_ROOMS:
+            raise Refused(f"too many rooms, over {MAX_ROOMS}")
         self._leave(ws, person)
-        person.name, person.room = free_name(name, self._names(room)), room
-        self._manager.join_room(ws, room)
-        # Nothing yields until the welcome is on its way: whatever is said from now on follows it.
-        here = {"room": room, "you": person.name, "people": self._names(room)}
-        ws.send(encode("welcome", **here, rooms=self._rooms(), history=list(history)))
-        self._tell(room, "joined", ws, name=person.name)
-        self._count(room)
+        person.room, person.who = room, who_has(key)  # from here on there is something to leave
+        self._here.join_room(ws, room)
+        card = self._people.enter(ws, room, person.who, name)
+        person.name = card["name"]
+        self._welcome(ws, room)
+        self._tell(room, "here", ws, member=self._manager.id_of(ws), card=card)
+        self._tell_number(room)
+
+    def _welcome(self, ws: WebSocket, room: str) -> None:
+        # In this order: whatever of the room is in neither reaches ws by itself.
+        said = self._broker.history(room).publications
+        people = self._people.of(room)
+        history = [message for each in said if (message := said_in(each.message))]
+        welcome = {"room": room, "you": self._manager.id_of(ws), "people": people}
+        rooms = self._people.rooms()
+        ws.send(encode("welcome", **welcome, rooms=rooms, history=history[-HISTORY:]))
 
     def _leave(self, ws: WebSocket, person: Person) -> None:
         if person.room:
             room, person.room = person.room, ""
-            self._manager.leave_room(ws, room)
-            self._tell(room, "left", name=person.name)
-            self._count(room)
+            self._here.leave_room(ws, room)
+            self._people.leave(ws, room)
+            with suppress(ConnectionError):  # then the others see it when they look around
+                self._tell(room, "gone", member=self._manager.id_of(ws))
+                self._tell_number(room)
 
     def _say(self, person: Person, text: str) -> None:
-        said: dict[str, object] = {"name": person.name, "text": text, "time": time.time()}
-        self._history[person.room].append(said)
-        self._tell(person.room, "said", **said)
+        said = {"who": person.who, "name": person.name, "text": text}
+        message = encode("said", room=person.room, **said, time=time.time(), id=token_hex(8))
+        with _refusing():
+            self._manager.broadcast(message, room=person.room)
 
-    def _rename(self, person: Person, name: str) -> None:
-        others = [other for other in self._names(person.room) if other != person.name]
-        old, person.name = person.name, free_name(name, others)
-        self._tell(person.room, "renamed", name=old, to=person.name)
-
-    def _open(self, room: str) -> deque[dict[str, object]]:
-        """Return what *room* remembers; for a new room too many, forget one nobody is in."""
-        if room not in self._history and len(self._history) >= MAX_ROOMS:
-            empty = [name for name in self._history if not self._manager.members(name)]
-            if not empty:
-                raise Refused(f"too many rooms, over {MAX_ROOMS}")
-            del self._history[empty[0]]
-        return self._history.setdefault(room, deque(maxlen=HISTORY))
-
-    def _names(self, room: str) -> list[str]:
-        return sorted(self._people[ws].name for ws in self._manager.members(room))
-
-    def _rooms(self) -> dict[str, int]:
-        counts = {room: len(self._manager.members(room)) for room in self._history}
-        return {room: people for room, people in counts.items() if people}
+    def _rename(self, ws: WebSocket, person: Person, name: str) -> None:
+        with _refusing():
+            card = self._people.rename(ws, person.room, person.who, name)
+            person.name = card["name"]
+            self._tell(person.room, "here", member=self._manager.id_of(ws), card=card)
 
     def _tell(self, room: str, kind: str, *exclude: WebSocket, **fields: object) -> None:
-        self._manager.broadcast(encode(kind, **fields), room=room, exclude=exclude)
+        message = encode(kind, room=room, **fields)
+        self._manager.broadcast(message, room=events(room), exclude=exclude)
 
-    def _count(self, room: str) -> None:
-        people = len(self._manager.members(room))
-        self._manager.broadcast(encode("room", room=room, people=people))
+    def _tell_number(self, room: str) -> None:
+        number = self._people.rooms().get(room, 0)
+        self._manager.broadcast(encode("room", room=room, number=number), room=DIRECTORY)
+
+    def _look_around(self) -> None:
+        """Tell the people here now and then who is there, where that is not what it was."""
+        seen: dict[str, str] = {}
+        while True:
+            gevent.sleep(self._look_interval)
+            with suppress(ConnectionError):
+                seen = self._tell_changes(seen)
+
+    def _tell_changes(self, seen: dict[str, str]) -> dict[str, str]:
+        now = {"": encode("rooms", rooms=self._people.rooms())}
+        for room in {room for ws in self._here for room in self._here.rooms(ws)}:
+            now[room] = encode("people", room=room, people=self._people.of(room))
+        for room, message in now.items():
+            if seen.get(room) != message:
+                self._here.broadcast(message, room=room or None)
+        return now
+
+
+@contextmanager
+def _sending_away(ws: WebSocket) -> Iterator[None]:
+    """Tell who cannot be in any room to come back later; the page asks for the same then."""
+    try:
+        yield
+    except ConnectionError as error:
+        logger.warning("%s: %s: %s", ws, AWAY, error)
+        ws.close(TRY_AGAIN_LATER, AWAY)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Refuse what cannot be done while the broker cannot be reached."""
+    try:
+        yield
+    except ConnectionError:
+        raise Refused(AWAY) from None
 
 
 def encode(kind: str, **fields: object) -> str:
@@ -172,8 +242,15 @@ def line(field: str, value: object, longest: int) -> str:
     return text
 
 
-def free_name(wanted: str, taken: list[str]) -> str:
-    """Return *wanted*, with a number behind it where somebody has that name already."""
-    lowered = {name.casefold() for name in taken}
-    names = chain([wanted], (f"{wanted} {n}" for n in count(2)))
-    return next(name for name in names if name.casefold() not in lowered)
+def who_has(key: str) -> str:
+    """Return what everybody may know of who has *key*, and nobody can make *key* of."""
+    return blake2b(key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def said_in(message: str | bytes) -> dict[str, object] | None:
+    """Return what is said in a publication of a room; None where somebody else published it."""
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and said.get("type") == "said" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from geventws.assets import page_file, page_headers
 from geventws.core.errors import ConnectionClosed
@@ -18,7 +19,9 @@ PAGES = {
     "/": _page("index.html", "text/html"),
     "/chat.css": _page("chat.css", "text/css"),
     "/chat.js": _page("chat.js", "text/javascript"),
+    "/connection.js": _page("connection.js", "text/javascript"),
     "/echo.js": _page("echo.js", "text/javascript"),
+    "/resume.js": _page("resume.js", "text/javascript"),
 }
 NOT_FOUND = Response(404, HEADERS, "not found\n")
 NOT_ALLOWED = Response(405, (("Allow", "GET"), *HEADERS), "method not allowed\n")
@@ -45,5 +48,14 @@ def pages(request: Request) -> Response | None:
 
 def demo_handler(ws: WebSocket) -> None:
     """Serve one connection of the demo; give serve() `process_request=pages` along with it."""
+    _serve(SOCKETS, ws)
+
+
+def demo_over(broker: Any) -> Callable[[WebSocket], None]:
+    """Return what is like demo_handler, but for a chat with all who use *broker*, an IBroker."""
+    return partial(_serve, {**SOCKETS, "/chat": Chat(broker)})
+
+
+def _serve(sockets: dict[str, Callable[[WebSocket], None]], ws: WebSocket) -> None:
     assert ws.request is not None  # a server's connections all have one
-    SOCKETS[ws.request.path](ws)
+    sockets[ws.request.path](ws)

@@ -23,12 +23,13 @@ PNG = b"\x89PNG\r\n"
 class Demo:
     """`geventws serve --chat` in a process of its own; stop() and start() keep the port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
+        self._command = [sys.executable, "-m", "geventws", "serve", "--chat", *arguments]
         self.port = 0
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "geventws", "serve", "--chat", "--port", str(self.port)]
+        command = [*self._command, "--port", str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import geventws
+from geventws.broker import MemoryBroker
 from geventws.demo.chat import BURST, HISTORY, MAX_MESSAGE, MAX_ROOMS, Chat
+from geventws.demo.people import DIRECTORY, process
 
-Message = dict[str, object]
+Message = dict[str, Any]
 
 
 class Visitor:
@@ -25,7 +28,7 @@ class Visitor:
     def hear(self, kind: str) -> Message:
         """Return the next message of one type; others before it are passed over."""
         while True:
-            message: Message = json.loads(self.ws.receive(timeout=5))
+            message: Message = json.loads(self.ws.receive(timeout=10))
             if message["type"] == kind:
                 return message
 
@@ -37,8 +40,8 @@ class Visitor:
 class Town:
     """A server with a chat of its own, and who visits it."""
 
-    def __init__(self) -> None:
-        self.server = geventws.serve(Chat(), ("127.0.0.1", 0))
+    def __init__(self, broker: Any, **options: Any) -> None:
+        self.server = geventws.serve(Chat(broker, **options), ("127.0.0.1", 0))
         self.server.start()
         self.visitors: list[Visitor] = []
 
@@ -59,10 +62,26 @@ class Town:
 
 
 @pytest.fixture
-def town() -> Iterator[Town]:
-    town = Town()
+def broker() -> Iterator[MemoryBroker]:
+    broker = MemoryBroker()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def town(broker: MemoryBroker) -> Iterator[Town]:
+    town = Town(broker)
     yield town
     town.close()
+
+
+@pytest.fixture
+def towns(broker: MemoryBroker) -> Iterator[tuple[Town, Town]]:
+    """Return two towns whose people meet, as those of two processes do."""
+    towns = Town(broker), Town(broker)
+    yield towns
+    for town in towns:
+        town.close()
 
 
 def test_chat_welcomes_who_joins_first(town: Town) -> None:
@@ -71,7 +90,7 @@ def test_chat_welcomes_who_joins_first(town: Town) -> None:
         "type": "welcome",
         "room": "lobby",
         "you": "Ann",
-        "people": ["Ann"],
+        "people": {"Ann": process()},
         "rooms": {"lobby": 1},
         "history": [],
     }
@@ -83,15 +102,16 @@ def test_chat_tells_who_joins_what_was_said(town: Town) -> None:
     said = ann.hear("said")
     welcome = town.stranger().join("lobby", "Bob")
     assert said["text"] == "hello \n there"
-    assert welcome["history"] == [{"name": "Ann", "text": said["text"], "time": said["time"]}]
-    assert welcome["people"] == ["Ann", "Bob"]
+    assert welcome["history"] == [said]
+    assert welcome["people"] == {"Ann": process(), "Bob": process()}
 
 
 def test_chat_tells_the_room_who_joins_and_leaves(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
-    assert ann.hear("joined")["name"] == "Bob"
+    joined = {"type": "joined", "room": "lobby", "name": "Bob", "process": process()}
+    assert ann.hear("joined") == joined
     bob.ws.close()
-    assert ann.hear("left")["name"] == "Bob"
+    assert ann.hear("left") == {"type": "left", "room": "lobby", "name": "Bob"}
     assert ann.hear("room") == {"type": "room", "room": "lobby", "people": 1}
 
 
@@ -114,7 +134,7 @@ def test_chat_sends_what_is_said_to_everybody_in_the_room(town: Town) -> None:
 def test_chat_moves_a_person_from_room_to_room(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
     welcome = bob.join("attic", "Bob")
-    assert welcome["people"] == ["Bob"]
+    assert list(welcome["people"]) == ["Bob"]
     assert welcome["rooms"] == {"lobby": 1, "attic": 1}
     assert ann.hear("left")["name"] == "Bob"
 
@@ -130,7 +150,7 @@ def test_chat_numbers_a_name_that_is_taken(town: Town, name: str) -> None:
 def test_chat_renames_a_person_for_the_room(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
     bob.ask("rename", name="ann")
-    renamed = {"type": "renamed", "name": "Bob", "to": "ann 2"}
+    renamed = {"type": "renamed", "room": "lobby", "name": "Bob", "to": "ann 2"}
     assert ann.hear("renamed") == bob.hear("renamed") == renamed
     bob.ask("say", text="it is me")
     assert ann.hear("said")["name"] == "ann 2"
@@ -224,16 +244,85 @@ def test_chat_refuses_a_room_too_many(town: Town) -> None:
     bob = town.stranger()
     bob.ask("join", room="one more", name="Bob")
     assert bob.hear("error")["text"] == "too many rooms, over 100"
-    assert bob.join("room 0", "Bob")["people"] == ["Ann", "Bob"]
+    assert list(bob.join("room 0", "Bob")["people"]) == ["Ann", "Bob"]
 
 
-def test_chat_forgets_an_empty_room_for_a_new_one(town: Town) -> None:
-    ann = town.visitor("Ann", "old")
-    ann.ask("say", text="remember me")
-    ann.hear("said")
-    for n in range(MAX_ROOMS):
-        if n % (BURST - 5) == 0:
-            ann.ws.close()
-            ann = town.stranger()
-        ann.join(f"room {n}", "Ann")
-    assert town.stranger().join("old", "Bob")["history"] == []
+def test_chat_opens_a_room_where_another_one_is_empty(town: Town) -> None:
+    visitors = [town.visitor("Ann", f"room {n}") for n in range(MAX_ROOMS)]
+    watcher = town.visitor("Bob", "room 1")
+    visitors[0].ws.close()
+    while watcher.hear("room") != {"type": "room", "room": "room 0", "people": 0}:
+        pass
+    assert town.visitor("Eve", "one more")
+
+
+# Over a broker
+
+
+def test_people_of_two_processes_talk(towns: tuple[Town, Town]) -> None:
+    ann = towns[0].visitor("Ann")
+    welcome = towns[1].stranger().join("lobby", "Bob")
+    bob = towns[1].visitors[0]
+    assert list(welcome["people"]) == ["Ann", "Bob"]
+    assert welcome["rooms"] == {"lobby": 2}
+    assert ann.hear("joined")["name"] == "Bob"
+    ann.ask("say", text="hello")
+    assert bob.hear("said") == ann.hear("said")
+    bob.ws.close()
+    assert ann.hear("left")["name"] == "Bob"
+    assert ann.hear("room")["people"] == 1
+
+
+def test_name_is_unique_across_processes(towns: tuple[Town, Town]) -> None:
+    ann, other = towns[0].visitor("Ann"), towns[1].stranger()
+    assert other.join("lobby", "ann")["you"] == "ann 2"
+    other.ask("rename", name="Ann")
+    assert ann.hear("renamed")["to"] == "Ann 2"
+
+
+def test_newcomer_is_told_what_was_said_on_another_process(towns: tuple[Town, Town]) -> None:
+    ann = towns[0].visitor("Ann")
+    ann.ask("say", text="before you came")
+    said = ann.hear("said")
+    assert towns[1].stranger().join("lobby", "Bob")["history"] == [said]
+
+
+def test_people_see_who_has_gone_without_a_word(broker: MemoryBroker) -> None:
+    town = Town(broker, look_interval=0.05)
+    try:
+        ann = town.visitor("Ann")
+        broker.enter("lobby", "ghost", {"name": "Bob", "process": "1@elsewhere"})
+        broker.enter(DIRECTORY, "ghosts", {"lobby": 1})
+        while ann.hear("rooms")["rooms"] != {"lobby": 2}:
+            pass
+        people = {"Ann": process(), "Bob": "1@elsewhere"}
+        assert ann.hear("people") == {"type": "people", "room": "lobby", "people": people}
+        broker.leave("lobby", "ghost")
+        broker.leave(DIRECTORY, "ghosts")
+        assert ann.hear("rooms")["rooms"] == {"lobby": 1}
+        assert ann.hear("people")["people"] == {"Ann": process()}
+    finally:
+        town.close()
+
+
+def test_what_others_publish_in_a_room_arrives_as_it_is_and_is_no_history(
+    town: Town, broker: MemoryBroker
+) -> None:
+    ann = town.visitor("Ann")
+    for message in ("a word from the house", b"\x00", "[1]"):
+        broker.publish("lobby", message)
+        while (heard := ann.ws.receive(timeout=10)) != message:
+            assert json.loads(heard)["type"] == "room"
+    assert town.stranger().join("lobby", "Bob")["history"] == []
+
+
+def test_who_cannot_reach_the_rooms_is_told_to_come_back(town: Town, broker: MemoryBroker) -> None:
+    ann, bob = town.visitor("Ann"), town.stranger()
+    broker.close()
+    for kind, field in (("say", "text"), ("rename", "name")):
+        ann.ask(kind, **{field: "x"})
+        assert ann.hear("error")["text"] == "the rooms cannot be reached"
+    bob.ask("join", room="lobby", name="Bob")
+    with pytest.raises(geventws.ConnectionClosed) as caught:
+        bob.hear("welcome")
+    assert (caught.value.code, caught.value.reason) == (1013, "the rooms cannot be reached")

@@ -39,7 +39,9 @@ def fetch(port: int, path: str, method: str = "GET") -> tuple[int, str, bytes]:
         ("/?from=a-link", "index.html", "text/html"),
         ("/chat.css", "chat.css", "text/css"),
         ("/chat.js", "chat.js", "text/javascript"),
+        ("/connection.js", "connection.js", "text/javascript"),
         ("/echo.js", "echo.js", "text/javascript"),
+        ("/resume.js", "resume.js", "text/javascript"),
     ],
 )
 def test_pages_answers_with_a_packaged_file(

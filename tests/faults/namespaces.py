@@ -1,32 +1,30 @@
-"""A peer that vanishes without a FIN, over a wire between two namespaces: `make faults-net`.
+"""What becomes of people behind a wire that goes down: `make faults-net`.
 
     python -m tests.faults.namespaces    as root, or under `unshare -Urn`
 
 A veth pair joins this namespace to another one. The server runs here, its clients run there. When
 the wire goes down, nobody is told: no FIN, no RST, and no ICMP. The server must drop its peers in
-ping_interval + ping_timeout, and reconnect() must bring them back once the wire is up again.
+ping_interval + ping_timeout, and reconnect() must bring them back once the wire is up again. Then
+partition.py has two servers share a Redis over such a wire.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any, Final
 
 import gevent
-from gevent.subprocess import PIPE, Popen
+from gevent.subprocess import Popen
 
 import geventws
 from setup import ROOT
+from tests.faults.partition import separate_and_rejoin
+from tests.faults.wires import HERE, entering, seconds_until, turn, wire
 
-HERE, THERE = "10.213.7.1", "10.213.7.2"
-WIRE, END = "gws-here", "gws-there"
 INTERVAL, TIMEOUT = 1.0, 1.0  # of pings, in seconds
-PATIENCE: Final = 30.0
 CLIENTS: Final = 20
 CLIENT: Final = """
 import sys
@@ -45,44 +43,10 @@ gevent.joinall([gevent.spawn(talk, number) for number in range(int(sys.argv[2]))
 """
 
 
-def ip(*words: str) -> None:
-    """Run ip(8).
-
-    Raises:
-        subprocess.CalledProcessError: it failed.
-    """
-    subprocess.run(["ip", *words], check=True)
-
-
-@contextmanager
-def wire() -> Iterator[int]:
-    """Have a wire to another namespace; give the process that keeps that one."""
-    ip("link", "set", "lo", "up")
-    keeper: Any = Popen(["unshare", "-n", "sh", "-c", "echo; exec cat"], stdin=PIPE, stdout=PIPE)
-    try:
-        keeper.stdout.readline()
-        ip("link", "add", WIRE, "type", "veth", "peer", "name", END, "netns", str(keeper.pid))
-        ip("addr", "add", f"{HERE}/24", "dev", WIRE)
-        ip("link", "set", WIRE, "up")
-        inside(keeper.pid, "ip", "addr", "add", f"{THERE}/24", "dev", END)
-        inside(keeper.pid, "ip", "link", "set", END, "up")
-        yield keeper.pid
-    finally:
-        keeper.stdin.close()
-        keeper.wait()
-        keeper.stdout.close()
-        subprocess.run(["ip", "link", "delete", WIRE], check=False, stderr=subprocess.DEVNULL)
-
-
-def inside(namespace: int, *command: str) -> None:
-    """Run *command* in the namespace of a process."""
-    subprocess.run(["nsenter", "-t", str(namespace), "-n", *command], check=True)
-
-
 @contextmanager
 def clients(namespace: int, uri: str, count: int) -> Iterator[None]:
     """Have clients run in the namespace of a process."""
-    command = ["nsenter", "-t", str(namespace), "-n", sys.executable, "-c", CLIENT, uri, str(count)]
+    command = entering(namespace, sys.executable, "-c", CLIENT, uri, str(count))
     process = Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         yield
@@ -111,27 +75,18 @@ class Doorman:
             self.codes.append(closed.code)
 
 
-def seconds_until(true: Any) -> float:
-    """Return how long it takes until something is *true*."""
-    begin = monotonic()
-    with gevent.Timeout(PATIENCE, TimeoutError("it never came to that")):
-        while not true():
-            gevent.sleep(0.02)
-    return monotonic() - begin
-
-
 def vanish_and_return(server: geventws.WebSocketServer, door: Doorman, namespace: int) -> None:
     """Take the wire down and up again, and check what becomes of everybody."""
     seconds_until(lambda: server.connections == CLIENTS)
     gevent.sleep(2 * INTERVAL)  # pings and pongs
     assert not door.codes, "connections end while the wire is up"
-    inside(namespace, "ip", "link", "set", END, "down")
-    dropped = seconds_until(lambda: not server.connections)
+    turn(namespace, "down")
+    dropped = seconds_until(lambda: not server.connections and len(door.codes) >= CLIENTS)
     print(f"{CLIENTS} peers vanished without a FIN: dropped after {dropped:.2f} s")
     # the caretaker looks every quarter second, and the machine may be busy
     assert dropped < INTERVAL + TIMEOUT + 1.0, "it took longer than two pings"
     assert door.codes == [1006] * CLIENTS, door.codes
-    inside(namespace, "ip", "link", "set", END, "up")
+    turn(namespace, "up")
     back = seconds_until(lambda: server.connections == CLIENTS)
     print(f"the wire is up: all {CLIENTS} are back after {back:.2f} s")
     assert door.opened == 2 * CLIENTS, door.opened
@@ -147,6 +102,7 @@ def main() -> int:
             uri = f"ws://{HERE}:{server.server_port}/"
             with clients(namespace, uri, CLIENTS):
                 vanish_and_return(server, door, namespace)
+        separate_and_rejoin(namespace)
     print("passed")
     return 0
 
