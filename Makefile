@@ -72,7 +72,7 @@ load: $(STAMP) ## a distributed Locust run of 20 s against our server: build/loa
 soak: build ## 10,000 connections for ten minutes, faults and floods: docs/reliability.md
 	$(BIN)/python -m loadtests.soak --page
 
-faults-net: $(STAMP) ## peers behind a wire that goes down; takes iproute2, and root or user namespaces
+faults-net: $(STAMP) ## peers and hosts behind wires that go down; takes iproute2, redis-server, and root or user namespaces
 	@if [ "$$(id -u)" = 0 ]; then run="unshare -n"; else run="unshare -Urn"; fi; \
 		$$run $(BIN)/python -m tests.faults.namespaces
 

@@ -13,20 +13,23 @@ from setup import REQUIRED, ROOT
 
 # The order in which the files are read; each may import those above it.
 CORE = [
-    *("codes", "errors", "mask", "frame", "headers"),
-    *("deflate", "growing", "message", "handshake", "protocol"),
+    *("codes", "errors", "growing", "mask", "frame"),
+    *("headers", "deflate", "message", "handshake", "protocol"),
 ]
 HOUSE = [
     "version",
     "twins",
     "extras",
     "aliases",
+    "clock",
     "interfaces",
     "options",
     "keepalive",
     "backlog",
+    "broker",
     "broadcasting",
     "rooms",
+    "resuming",
     "sending",
     "connection",
     "attending",
@@ -67,7 +70,11 @@ HOUSE = [
     "relay",
     "dial",
     "client",
+    "returning",
     "reconnecting",
+    "turns",
+    "shared",
+    "sharing",
     "manager",
     "ending",
     "listening",
@@ -83,6 +90,7 @@ HOUSE = [
     "prefork",
     "memory",
     "testing",
+    "pytest_plugin",
     "failures",
     "benchmarking",
     "assets",
@@ -109,7 +117,8 @@ WITHOUT_GEVENT = {
     *(f"geventws.adapters.{name}" for name in DOORS_WITHOUT_GEVENT),
 }
 LAZY = {"geventws"}  # this one may import inside functions
-OPTIONAL = {"geventws.core.mask": {"wsaccel"}}  # what the core may look for outside the stdlib
+# what a file may have, or look for, though nothing requires it
+OPTIONAL = {"geventws.core.mask": {"wsaccel"}, "geventws.pytest_plugin": {"pytest"}}
 REQUIRED_TOPS = {re.split(r"[.<>=]", package)[0] for package in REQUIRED}
 
 FILES = sorted(
@@ -194,8 +203,10 @@ def _outer_breach(module: str, top: str) -> str:
         return "is no run-time dependency: types belong into the .pxd"
     if top in sys.stdlib_module_names or module.startswith("geventws.adapters."):
         return ""
+    if top in OPTIONAL.get(module, ()):
+        return ""
     if module.startswith("geventws.core"):
-        return "" if top in OPTIONAL.get(module, ()) else "is not the standard library"
+        return "is not the standard library"
     return "" if top in REQUIRED_TOPS else "is not among what setup.py requires"
 
 
