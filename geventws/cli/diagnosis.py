@@ -51,7 +51,7 @@ def _of_address(failure: Failure) -> str:
     if text.startswith("proxy:"):
         return "mend that variable, or have no_proxy leave this host out"
     if not isinstance(failure.error, InvalidURI):
-        return "mend that option, or see what connect() says of the argument"
+        return "mend that option of the command"
     if "scheme" in text:
         return "write ws:// for http:// and wss:// for https://, and one of them if there is none"
     if "fragment" in text:

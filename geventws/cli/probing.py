@@ -20,7 +20,7 @@ from geventws.cli.refusals import WSS, Answer, middle_boxes
 from geventws.cli.terminal import printable
 from geventws.cli.walking import FAILURES, Walk, options_for
 from geventws.core.codes import Side
-from geventws.core.errors import ConnectionClosed, Rejected
+from geventws.core.errors import ConnectionClosed, ProtocolError, Rejected
 from geventws.core.handshake import Accepted
 from geventws.core.headers import Headers
 from geventws.transport import Transport, bare
@@ -128,6 +128,8 @@ def _conversation(connection: WebSocket, patience: float) -> list[Fact]:
 
 
 def _ended(closed: ConnectionClosed) -> str:
+    if isinstance(closed.__cause__, ProtocolError):
+        return "what came breaks that rule: the server is at fault, or a proxy changes frames"
     if closed.code == 1008 or 3000 <= closed.code < 5000:
         return "the application let us in and then did not want us: credentials, most often"
     if closed.code == 1011:

@@ -16,7 +16,8 @@ _NGINX: Final = (
     '"upgrade"'
 )
 UPGRADE: Final = (
-    f"the server did not see our Upgrade header, which a proxy in between has dropped; {_NGINX}"
+    "our Upgrade and Connection headers did not reach the server, since a proxy in between drops "
+    f"them; {_NGINX}"
 )
 WSS: Final = "the port speaks TLS; ask for wss:// instead of ws://"
 _SOCKET_IO: Final = (
@@ -146,10 +147,10 @@ def _by_status(answer: Answer) -> str:
 def _no_upgrade(answer: Answer) -> str:
     if answer.is_page:
         return (
-            "a page came, as where a single-page application answers every path it does not know; "
-            f"look at the path. Or else {UPGRADE}"
+            "a page came, as of a single-page application, which answers every path that it does "
+            f"not know; look at it. Or else {UPGRADE}"
         )
-    return f"an ordinary answer came, so that path has no WebSocket; look at the path. Or {UPGRADE}"
+    return f"an ordinary answer came, as of a path without WebSocket; look at it. Or else {UPGRADE}"
 
 
 def _redirected(answer: Answer) -> str:

@@ -39,12 +39,6 @@ EARLIER: Final = (
 )
 
 WORKER: Final = "geventws.adapters.gunicorn.GeventWebSocketWorker"
-_WITH_UPGRADES: Final = {
-    *("gevent", "gevent_pywsgi", "gthread", WORKER),
-    "gunicorn.workers.ggevent.GeventWorker",
-    "gunicorn.workers.ggevent.GeventPyWSGIWorker",
-    "gunicorn.workers.gthread.ThreadWorker",
-}
 _WITHOUT: Final = {
     "sync": "a connection occupies the whole worker for as long as it is open",
     "eventlet": "it has another hub than gevent's",
@@ -107,7 +101,7 @@ def worker(settings: list[tuple[str, str]]) -> Fact:
     name, source = settings[0]
     value = printable(f"{name}, says {source}")
     why = _WITHOUT.get(name) or ("it runs asyncio and no gevent" if "uvicorn" in name else "")
-    if name in _WITH_UPGRADES or not why:
+    if not why:
         return Fact("gunicorn worker", value)
     return Fact("gunicorn worker", value, f"{why}; gunicorn -k {WORKER}", wrong=True)
 
@@ -221,18 +215,12 @@ def trust() -> Fact:
     paths = ssl.get_default_verify_paths()
     file = os.environ.get("SSL_CERT_FILE", paths.openssl_cafile)
     directories = os.environ.get("SSL_CERT_DIR", paths.openssl_capath).split(os.pathsep)
-    found = {
-        "SSL_CERT_FILE": {file: _in_file(file)},
-        "SSL_CERT_DIR": {path: _in_directory(path) for path in directories},
-    }
-    places = [f"{count} certificates in {path}" for path, count in _places(found) if count]
+    counts = {file: _in_file(file), **{path: _in_directory(path) for path in directories}}
+    places = ", ".join(f"{count} in {path}" for path, count in counts.items() if count)
     asked = "there" if find_spec("truststore") else "not there"
-    value = printable(f"{', '.join(places) or 'no certificates'}; truststore is {asked}")
-    return Fact("TLS trust", value, _distrust(found), wrong=bool(_distrust(found)))
-
-
-def _places(found: dict[str, dict[str, int]]) -> list[tuple[str, int]]:
-    return [place for places in found.values() for place in places.items()]
+    value = printable(f"certificates: {places or 'none'}; truststore is {asked}")
+    advice = _distrust(counts)
+    return Fact("TLS trust", value, advice, wrong=bool(advice))
 
 
 def _in_file(path: str) -> int:
@@ -246,12 +234,12 @@ def _in_directory(path: str) -> int:
     return len(list(Path(path).glob("*.[0-9]")))  # as OpenSSL looks them up, when it needs one
 
 
-def _distrust(found: dict[str, dict[str, int]]) -> str:
-    is_trusting = any(count for _, count in _places(found))
-    so = "" if is_trusting else ", so no wss:// opens"
-    for name, places in found.items():
-        if name in os.environ and not any(places.values()):
-            return printable(f"{name} names {os.environ[name]}, where no certificate is{so}")
-    return (
-        "" if is_trusting else f"nobody is trusted{so}; install ca-certificates, or see truststore"
-    )
+def _distrust(counts: dict[str, int]) -> str:
+    so = "" if any(counts.values()) else ", so no wss:// opens"
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        given = os.environ.get(name)
+        if given is not None and not any(
+            counts.get(path) for path in (given, *given.split(os.pathsep))
+        ):
+            return printable(f"{name} names {given}, where no certificate is{so}")
+    return so and f"nobody is trusted{so}; install ca-certificates, or see truststore"

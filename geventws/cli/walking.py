@@ -166,20 +166,17 @@ class Walk:
         try:
             while True:
                 try:
+                    gevent.sleep(0)  # what is always ready never lets the hub see that time is up
                     data = self.socket.recv(CHUNK)
                 except OSError as error:
                     reading.throw(error)
                 else:
-                    self._keep(data)
+                    if len(self.received) < KEPT:
+                        self.received += data
                     reading.send(data)
         except StopIteration as done:
             result: tuple[Accepted, bytes] = done.value
             return result
-
-    def _keep(self, data: bytes) -> None:
-        if len(self.received) < KEPT:
-            self.received += data
-        gevent.sleep(0)  # a socket that is always ready never lets the hub see that time is up
 
     def _answered(self) -> str:
         return f"101{by_server(self.headers or Headers())}"

@@ -10,6 +10,7 @@ from geventws.options import DEFLATE
 from tests.servers import Serve, serving
 
 PATIENCE = 10.0
+AT_ONCE = 0.4  # seconds after which a step that is stuck is given up
 ASKED: dict[str, Any] = {
     "subprotocols": [],
     "headers": [],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from geventws.cli.findings import Fact, as_json, report
+import pytest
+
+from geventws.cli.findings import Fact, as_json, report, without_secrets
 
 
 def test_report_has_facts_alone_where_there_is_no_advice() -> None:
@@ -25,3 +27,17 @@ def test_json_has_every_field_of_every_fact() -> None:
     first, second = json.loads(as_json(found))
     assert first == {"name": "a", "value": "1", "advice": "do b", "wrong": True, "seconds": 0.5}
     assert second == {"name": "c", "value": "2", "advice": "", "wrong": False, "seconds": None}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("wss://example.org/a", "wss://example.org/a"),
+        ("https://ann:secret@example.org/a@b", "https://example.org/a@b"),
+        ("/login?next=/&token=secret#more", "/login?..."),
+        ("/login#token=secret?", "/login#..."),
+        ("/?", "/?"),
+    ],
+)
+def test_address_is_shown_without_what_may_be_secret(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown

@@ -10,6 +10,10 @@ from tests.servers import certified, response, saying, serving, trusting
 
 HTML = "Content-Type: text/html; charset=utf-8"
 NGINX = "nginx needs proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade"
+DROPPED = (
+    "our Upgrade and Connection headers did not reach the server, since a proxy in between drops "
+    f'them; {NGINX} and Connection "upgrade"'
+)
 
 
 def told(first_line: str, *lines: str, body: bytes = b"", path: str = "/") -> Fact:
@@ -22,21 +26,43 @@ def told(first_line: str, *lines: str, body: bytes = b"", path: str = "/") -> Fa
     ("first_line", "body"),
     [
         ("400 Bad Request", b'No WebSocket UPGRADE hdr: None\n Can "Upgrade" only to "WebSocket".'),
-        ("426 Upgrade Required", b"Failed to open a WebSocket: missing Connection header.\n"),
-        ("400 Bad Request", b"websocket: 'upgrade' token not found in 'Connection' header"),
+        ("400 Bad Request", b"No CONNECTION upgrade hdr: close"),
+        ("400 Bad Request", b"No WebSocket UPGRADE header. Can 'Upgrade' only to 'websocket'"),
+        ("400 Bad Request", b"CONNECTION header value is not 'upgrade'"),
+        ("400 Bad Request", b"Unsupported HTTP version: b'HTTP/1.0'"),
+        ("400 Bad Request", b'"Connection" must be "Upgrade".'),
+        ("426 Upgrade Required", b"Failed to open a WebSocket connection: invalid Connection"),
+        ("400 Bad Request", b"Invalid Upgrade header"),
         ("426 Upgrade Required", b"no upgrade to websocket (RFC 6455 4.2.1)\n"),
         ("400 Bad Request", b"HTTP version is not 1.1 (RFC 6455 4.2.1)\n"),
         ("426 Upgrade Required", b""),
-        ("400 Bad Request", b""),
-        ("400 Bad Request", b"<!doctype html>\n<title>400 Bad Request</title>"),
     ],
-    ids=["aiohttp", "websockets", "gorilla", "ours", "ours-1.0", "426", "400", "flask-sock"],
+    ids=[
+        *("aiohttp", "aiohttp-connection", "picows", "picows-connection", "picows-1.0"),
+        *("Tornado", "websockets", "ws", "ours", "ours-1.0", "426"),
+    ],
 )
 def test_doctor_names_the_proxy_that_dropped_upgrade(first_line: str, body: bytes) -> None:
     fact = told(first_line, body=body)
     assert fact.name == "opening handshake"
     assert fact.value.startswith(first_line)
-    assert NGINX in fact.advice
+    assert fact.advice == DROPPED
+
+
+@pytest.mark.parametrize(
+    ("first_line", "body"),
+    [
+        ("400 Bad Request", b"Bad Request"),
+        ("400 Bad Request", b"<!doctype html>\n<title>400 Bad Request</title>"),
+        ("404 Not Found", b"Not Found"),
+    ],
+    ids=["ws-gorilla", "flask-sock", "uvicorn"],
+)
+def test_doctor_names_path_and_proxy_where_it_may_be_either(first_line: str, body: bytes) -> None:
+    fact = told(first_line, body=body)
+    assert fact.value == first_line
+    assert "path" in fact.advice
+    assert fact.advice.endswith(f". Or else {DROPPED}")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +88,7 @@ def test_doctor_names_the_proxy_that_dropped_upgrade(first_line: str, body: byte
         ("504 Gateway Timeout", [], "did not in its time"),
         ("505 HTTP Version Not Supported", [], "another version of HTTP"),
         ("521 Web Server Is Down", [], "Cloudflare answered"),
-        ("204 No Content", [], "that path has no WebSocket"),
+        ("204 No Content", [], "an ordinary answer came"),
     ],
     ids=lambda value: value[:3] if isinstance(value, str) and value[:3].isdigit() else "",
 )
@@ -131,7 +157,7 @@ def test_doctor_knows_an_ordinary_answer() -> None:
         ("https://127.0.0.1/", "ask for wss:// instead"),
         ("/chat/", "sends us on to /chat/; ask for that"),
         ("http://other.example/chat", "ask for that, since connect() follows redirects"),
-        ("/accounts/login?next=/chat", "where people log in"),
+        ("/accounts/login?next=/chat", "sends us on to /accounts/login?..., where people log in"),
     ],
 )
 def test_doctor_explains_a_redirect(location: str, advice: str) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket as stdlib_socket
 import ssl
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 from gevent import socket
 
-from geventws.cli.walking import SECOND_LOOK, Walk
+from geventws.cli.walking import CHUNK, KEPT, SECOND_LOOK, Walk
 from geventws.core.errors import InvalidURI, Rejected
+from geventws.opening import MAX_BODY
 from geventws.tls import default_context
-from tests.cli.probes import ASKED, PATIENCE
+from tests.cli.probes import ASKED, AT_ONCE, PATIENCE
 from tests.proxying import proxying
 from tests.servers import (
     authority,
@@ -56,9 +59,11 @@ def test_walk_says_which_step_it_failed_in() -> None:
 
 
 def test_walk_leaves_credentials_out_of_the_address() -> None:
-    with serving(echo) as server, walking(f"ws://ann:secret@127.0.0.1:{server.port}/x") as walk:
-        walk.reach()
-        assert walk.facts[0].value == f"ws://127.0.0.1:{server.port}/x"
+    with serving(echo) as server:
+        url = f"ws://ann:secret@127.0.0.1:{server.port}/x?token=secret"
+        with walking(url) as walk:
+            walk.reach()
+        assert walk.facts[0].value == f"ws://127.0.0.1:{server.port}/x?..."
         assert (walk.received, walk.headers) == (b"", None)
 
 
@@ -84,6 +89,45 @@ def test_walk_keeps_the_headers_of_a_refusal() -> None:
         assert bytes(walk.received) == refusal
 
 
+def test_walk_passes_over_what_comes_in_front_of_the_answer() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nServer: early\r\n\r\n"
+    refusal = response("HTTP/1.1 404 Not Found", "Server: late", "Content-Length: 0")
+    with (
+        serving(saying(early + refusal)) as server,
+        walking(f"ws://127.0.0.1:{server.port}/") as walk,
+    ):
+        walk.reach()
+        with pytest.raises(Rejected):
+            walk.ask()
+        assert walk.headers is not None
+        assert walk.headers["Server"] == "late"
+
+
+def flood(listener: Any) -> None:
+    """Answer with a body that takes far more bytes than it has, as fast as they are taken."""
+    sock, _ = listener.accept()
+    with sock, suppress(OSError):
+        sock.recv(CHUNK)
+        sock.sendall(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            sock.sendall(b"1;%b\r\nA\r\n" % bytes(8000).replace(b"\0", b"x") * 100)
+
+
+def test_walk_gives_up_an_answer_that_floods_it() -> None:
+    with (
+        stdlib_socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor() as threads,  # a greenlet would give the hub its turns
+    ):
+        flooding = threads.submit(flood, listener)
+        with walking(f"ws://127.0.0.1:{listener.getsockname()[1]}/", AT_ONCE) as walk:
+            walk.reach()
+            with pytest.raises(Rejected) as refused:
+                walk.ask()
+        assert 0 < len(refused.value.body) < MAX_BODY
+        assert len(walk.received) < KEPT + CHUNK
+        flooding.result(PATIENCE)
+
+
 def test_walk_has_no_headers_of_an_answer_that_is_malformed() -> None:
     with walking("ws://127.0.0.1/") as walk:
         walk.received += b"SSH-2.0\r\n\r\n"
@@ -95,7 +139,7 @@ def test_walk_takes_a_refusal_whose_body_does_not_end() -> None:
         sock.sendall(b"HTTP/1.1 503 Busy\r\n\r\nfor now")
         silent(sock)
 
-    with serving(begin) as server, walking(f"ws://127.0.0.1:{server.port}/", 0.5) as walk:
+    with serving(begin) as server, walking(f"ws://127.0.0.1:{server.port}/", AT_ONCE) as walk:
         walk.reach()
         with pytest.raises(Rejected) as refused:
             walk.ask()
