@@ -162,6 +162,11 @@ class IBroker(Interface):
         None asks for all that is remembered. It is recovered where the epoch is still the same, and
         everything from *since* until now is there; what it has otherwise is not said. A room in
         which nothing was published stands at offset 0.
+
+        *since* has been a position of the room, as a broker gave it: one that the room has not come
+        to says that its memory was lost, and may begin a new epoch for everybody. What a stranger
+        says is compared before with a position that is known; or History.after() judges it, of all
+        that is remembered.
         """
 
     def enter(room: str, member: str, info: Any = None) -> None:

@@ -259,7 +259,7 @@ class WebSocketWSGIHandler(pywsgi.WSGIHandler):
         if self._input is not None and self._input.connection is not None:
             finish(self._input.connection, error)
             return True
-        # which a request without Upgrade may get too; a view may have had another one, as a client
+        # of this request, be it one without Upgrade; a view may have had others, as a client
         if isinstance(error, InvalidHandshake) and error in refusals and not self.headers_sent:
             response = refusal(error).to_bytes()
             self._answered(response[9:].partition(b"\r\n")[0].decode())

@@ -21,7 +21,7 @@ from geventws.upgrader import AcceptArguments, Upgrader
 from geventws.websocket import WebSocket
 
 W = TypeVar("W", bound=WebSocket)
-# why upgrade() opened nothing: what a server may answer, where a view lets it pass
+# those of upgrade(), which a server answers where a view lets them pass
 refusals: Final[WeakSet[InvalidHandshake]] = WeakSet()
 
 

@@ -131,7 +131,7 @@ def test_wrong_request_is_answered_as_it_should_be(
 
 
 def test_wrong_request_is_answered_though_a_framework_has_copied_its_environ() -> None:
-    def view(environ: Any, start_response: Any) -> list[bytes]:
+    def view(environ: Any, start_response: Any) -> Any:
         return echo_view({**environ}, start_response)
 
     with wsgi_serving(view) as peer:

@@ -5,6 +5,7 @@ The text of the page is taken as it stands, with other ports and paths, and what
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,6 +23,8 @@ from geventws.client import connect
 from setup import ROOT
 from tests.crowds import until
 from tests.ports import free_port
+from tests.proxied.upstream import Told
+from tests.rawpeer import RawPeer, head
 from tests.servers import authority, trusting
 
 IN_TIME: Final = 30.0  # seconds; what takes longer hangs
@@ -89,6 +92,12 @@ class Proxy(ABC):
         given: Any = {"ssl": trusting(), "server_hostname": "localhost", "compression": None}
         given.update(ping_interval=None, source_address=(client, 0), **arguments)
         return connect(f"wss://127.0.0.1:{self.port}{path}", **given)
+
+    def page(self, **headers: str | None) -> Told:
+        """Ask for a page, with an upgrade's headers but for *headers*; it tells what was heard."""
+        with RawPeer.to(("127.0.0.1", self.port), trusting()) as peer:
+            peer.send(head("GET /page HTTP/1.1", **headers))
+            return Told(*json.loads(peer.read_response().body))
 
     @abstractmethod
     def reload(self) -> None:
@@ -161,7 +170,7 @@ def nginx(folder: Path, upstream: Any, *changes: Change) -> Iterator[Nginx]:
     else:
         http = changed(http, (UPSTREAM, f"127.0.0.1:{upstream}"))
     moved = [
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("listen 443", f"listen 127.0.0.1:{port}"),
         ("/etc/nginx/chain.pem", certificate),
         ("/etc/nginx/key.pem", key),
     ]

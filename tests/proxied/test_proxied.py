@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import pytest
 from gevent import socket
 
 from geventws.client import connect
-from geventws.core.errors import ConnectionClosed, Rejected
+from geventws.core.errors import ConnectionClosed, InvalidHandshake, Rejected
 from geventws.limits import Limits
 from tests.adapters.gunicorns import gunicorn
 from tests.ports import free_port
+from tests.proxied.http2 import http2, offering
 from tests.proxied.proxies import IN_TIME, Setup, haproxy, nginx
-from tests.proxied.upstream import LARGE, told, upstream
+from tests.proxied.upstream import LARGE, TRUSTED, Upstream, told, upstream
+from tests.rawpeer import TEXT, frame
 from tests.serving import draining
 
 APP = "tests.frameworks.plain_site:application"
@@ -56,7 +60,7 @@ def test_messages_of_any_size_pass_both_ways_and_the_client_is_known(
 ) -> None:
     with upstream() as behind, proxied(tmp_path, behind.port) as proxy:
         with proxy.connect(CLIENT, max_size=LARGE) as ws:
-            assert told(ws) == [CLIENT, "https"]
+            assert told(ws)[:2] == (CLIENT, "https")
             echoes(ws, "é", b"", os.urandom(LARGE))
         assert ws.close_code == behind.ended.get() == 1000
 
@@ -69,7 +73,7 @@ def test_application_listens_on_a_unix_socket(proxied: Setup, tmp_path: Path) ->
         proxied(tmp_path, path) as proxy,
         proxy.connect(CLIENT) as ws,
     ):
-        assert told(ws) == [CLIENT, "https"]
+        assert told(ws)[:2] == (CLIENT, "https")
         echoes(ws, "hello")
 
 
@@ -98,12 +102,48 @@ def test_pages_are_compared_under_gunicorn_too(worker: str, tmp_path: Path) -> N
 def test_clients_cannot_say_who_they_are(proxied: Setup, tmp_path: Path) -> None:
     claims = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http"}
     with upstream() as behind, proxied(tmp_path, behind.port) as proxy:
-        with proxy.connect(CLIENT, headers=claims) as ws:
-            assert told(ws) == [CLIENT, "https"]
+        for client in (CLIENT, *TRUSTED):  # a client may have the address of a proxy
+            with proxy.connect(client, headers=claims) as ws:
+                assert told(ws)[:2] == (client, "https")
         claims["X-Forwarded-Proto"] = "https"
         direct: Any = {"source_address": (OTHER, 0), "headers": claims}
         with connect(f"ws://127.0.0.1:{behind.port}/", **direct) as ws:
-            assert told(ws) == [OTHER, "http"]
+            assert told(ws)[:2] == (OTHER, "http")
+
+
+@each_proxy
+def test_no_upgrade_passes_but_one_to_a_websocket(proxied: Setup, tmp_path: Path) -> None:
+    with upstream() as behind, proxied(tmp_path, behind.port) as proxy:
+        for asked, passed in (("h2c", None), ("websocket, h2c", None), ("WebSocket", "websocket")):
+            heard = proxy.page(Upgrade=asked).upgrade
+            assert (heard and heard.lower()) == passed
+
+
+@pytest.mark.parametrize(("proxied", "takes"), [(nginx, False), (haproxy, True)])
+def test_browsers_are_told_whether_websockets_may_come_over_http2(
+    proxied: Setup, takes: bool, tmp_path: Path
+) -> None:
+    with (
+        upstream() as behind,
+        proxied(tmp_path, behind.port) as proxy,
+        http2(proxy.port) as browser,
+    ):
+        assert browser.takes_websockets == takes
+        if takes:
+            assert browser.open(proxy.origin.removeprefix("https://"), proxy.origin) == "200"
+            assert b'"127.0.0.1", "https"' in browser.receive()
+            browser.send(frame(TEXT, b"hello"))
+            assert browser.receive() == frame(TEXT, b"hello", masked=False)
+
+
+def test_nginx_keeps_connections_to_the_application(tmp_path: Path) -> None:
+    with (
+        upstream(trusted_proxies=[]) as behind,
+        nginx(tmp_path, behind.port) as proxy,
+    ):
+        ports = {proxy.page(Upgrade=upgrade).port for upgrade in (None, None, "h2c")}
+        with proxy.connect() as ws:
+            assert {told(ws).port} == ports
 
 
 @each_proxy
@@ -126,7 +166,7 @@ def test_untrusted_proxy_is_the_only_client_that_there_is(proxied: Setup, tmp_pa
         proxied(tmp_path, behind.port) as proxy,
         proxy.connect(CLIENT) as ws,
     ):
-        assert told(ws) == ["127.0.0.1", "http"]
+        assert told(ws)[:2] == ("127.0.0.1", "http")
         assert refused(proxy, client=OTHER).status == 429
 
 
@@ -137,8 +177,8 @@ SILENCE: Any = {
     haproxy: ("timeout tunnel  60s", "timeout tunnel {}"),
 }
 BRIEF = [
-    ("timeout client  30s", "timeout client 500ms"),
-    ("timeout server  30s", "timeout server 500ms"),
+    ("timeout client  30s", "timeout client 1s"),
+    ("timeout server  30s", "timeout server 1s"),
 ]
 FORGOTTEN = [*BRIEF, ("    timeout tunnel  60s\n", "")]
 
@@ -149,46 +189,44 @@ def silence(proxied: Any, length: str) -> tuple[str, str]:
     return before, after.format(length)
 
 
-@pytest.mark.parametrize(
-    ("proxied", "changes"),
-    [*((each, [silence(each, "300ms")]) for each in SILENCE), (haproxy, FORGOTTEN)],
-    ids=["nginx", "haproxy", "haproxy without tunnel"],
-)
-def test_silent_connection_is_cut_and_both_sides_hear_1006(
-    proxied: Setup, changes: Any, tmp_path: Path
+@contextmanager
+def crossing(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Give a call that opens a WebSocket to an Upstream, through a proxy of its own."""
+    with ExitStack() as stack:
+
+        def opened(behind: Upstream, proxied: Any, *changes: Any) -> Any:
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            folder.mkdir()
+            proxy = stack.enter_context(proxied(folder, behind.port, *changes))
+            ws = stack.enter_context(proxy.connect())
+            told(ws)
+            return ws
+
+        yield opened
+
+
+def test_silent_connections_are_cut_and_both_sides_hear_1006(tmp_path: Path) -> None:
+    with upstream() as behind, crossing(tmp_path) as cross:
+        cut = [cross(behind, proxied, silence(proxied, "1s")) for proxied in SILENCE]
+        cut.append(cross(behind, haproxy, *FORGOTTEN))
+        for ws in cut:
+            assert (closed(ws), behind.ended.get(timeout=IN_TIME)) == (1006, 1006)
+
+
+def test_pings_keep_connections_open_and_tunnel_is_the_only_timeout_of_one(
+    tmp_path: Path,
 ) -> None:
     with (
-        upstream() as behind,
-        proxied(tmp_path, behind.port, *changes) as proxy,
-        proxy.connect() as ws,
+        upstream(ping_interval=0.2) as pinging,
+        upstream() as silent,
+        crossing(tmp_path) as cross,
     ):
-        told(ws)
-        assert (closed(ws), behind.ended.get(timeout=IN_TIME)) == (1006, 1006)
-
-
-@each_proxy
-def test_pings_keep_a_connection_open(proxied: Setup, tmp_path: Path) -> None:
-    with (
-        upstream(ping_interval=0.1) as behind,
-        proxied(tmp_path, behind.port, silence(proxied, "1s")) as proxy,
-        proxy.connect() as ws,
-    ):
-        told(ws)
+        kept = [cross(pinging, proxied, silence(proxied, "2s")) for proxied in SILENCE]
+        kept.append(cross(silent, haproxy, *BRIEF))
         with pytest.raises(TimeoutError):
-            ws.receive(1.2)
-        echoes(ws, "still there")
-
-
-def test_tunnel_is_the_only_timeout_of_an_open_websocket(tmp_path: Path) -> None:
-    with (
-        upstream() as behind,
-        haproxy(tmp_path, behind.port, *BRIEF) as proxy,
-        proxy.connect() as ws,
-    ):
-        told(ws)
-        with pytest.raises(TimeoutError):
-            ws.receive(0.8)
-        echoes(ws, "still there")
+            kept[-1].receive(2.2)
+        for ws in kept:
+            echoes(ws, "still there")
 
 
 # Reload and restart
@@ -208,9 +246,10 @@ def test_open_connections_survive_a_reload(proxied: Setup, tmp_path: Path) -> No
             echoes(ws, "in the old one")
             with proxy.connect() as second:
                 told(second)
+                ws.close()
+                proxy.line(proxy.left)
                 echoes(second, "in the new one")
         assert (ws.close_code, second.close_code) == (1000, 1000)
-        proxy.line(proxy.left)
 
 
 @each_proxy
@@ -242,6 +281,23 @@ def test_connections_that_outstay_a_reload_are_cut(proxied: Setup, tmp_path: Pat
 
 
 @each_proxy
+def test_application_moves_its_connections_after_a_reload(proxied: Setup, tmp_path: Path) -> None:
+    with (
+        upstream() as behind,
+        proxied(tmp_path, behind.port) as proxy,
+        proxy.connect() as ws,
+    ):
+        told(ws)
+        proxy.reload()
+        with draining(behind.server.manager, code=1012):
+            assert closed(ws) == 1012
+        proxy.line(proxy.left)
+        with proxy.connect() as second:
+            told(second)
+            echoes(second, "in the new one")
+
+
+@each_proxy
 def test_close_of_an_application_that_ends_passes(proxied: Setup, tmp_path: Path) -> None:
     with (
         upstream() as behind,
@@ -259,7 +315,7 @@ def test_close_of_an_application_that_ends_passes(proxied: Setup, tmp_path: Path
 @pytest.mark.parametrize(
     "mistake",
     [
-        ("        proxy_set_header Upgrade $http_upgrade;\n", ""),
+        ("        proxy_set_header Upgrade $upgrade;\n", ""),
         ("        proxy_set_header Connection $connection_upgrade;\n", ""),
     ],
 )
@@ -269,6 +325,23 @@ def test_upgrade_that_nginx_does_not_pass_on_is_answered_426(
     with upstream() as behind, nginx(tmp_path, behind.port, mistake) as proxy:
         error = refused(proxy)
         assert (error.status, error.body) == (426, b"no upgrade to websocket (RFC 6455 4.2.1)\n")
+
+
+def test_http_1_0_that_nginx_speaks_by_itself_is_answered_400(tmp_path: Path) -> None:
+    mistake = ("        proxy_http_version 1.1;\n", "")
+    with upstream() as behind, nginx(tmp_path, behind.port, mistake) as proxy:
+        error = refused(proxy)
+        assert (error.status, error.body) == (400, b"HTTP version is not 1.1 (RFC 6455 4.2.1)\n")
+
+
+@each_proxy
+def test_client_that_offers_http2_is_taken_at_its_word(proxied: Setup, tmp_path: Path) -> None:
+    with (
+        upstream() as behind,
+        proxied(tmp_path, behind.port) as proxy,
+        pytest.raises(InvalidHandshake),
+    ):
+        proxy.connect(ssl=offering())
 
 
 @pytest.mark.parametrize(

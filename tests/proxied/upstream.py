@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from gevent.queue import SimpleQueue
 
@@ -15,10 +15,20 @@ from tests.serving import LOCAL, running
 
 LARGE = 2**23
 TRUSTED = ["127.0.0.1"]
+HEARD = ("REMOTE_ADDR", "wsgi.url_scheme", "REMOTE_PORT", "HTTP_UPGRADE")  # what a Told tells
+
+
+class Told(NamedTuple):
+    """What the server takes for the client's, or has heard of it."""
+
+    address: str
+    scheme: str
+    port: str  # the proxy's, where that is not trusted
+    upgrade: str | None
 
 
 class Upstream:
-    """A WSGI server whose view tells who it takes the client for, and then echoes."""
+    """A WSGI server whose view tells what it has heard; on a WebSocket it echoes after that."""
 
     def __init__(self, address: Any = LOCAL, **arguments: Any) -> None:
         trusted = {"trusted_proxies": TRUSTED, **arguments}
@@ -32,9 +42,13 @@ class Upstream:
         return self.server.server_port
 
     def _view(self, environ: Any, start_response: Any) -> list[bytes]:
+        heard = json.dumps([environ.get(name) for name in HEARD])
+        if environ["PATH_INFO"] == "/page":
+            start_response("200 OK", [("Content-Length", str(len(heard)))])
+            return [heard.encode()]
         options: Any = {"max_size": LARGE, "compression": None, **self.options}
         with geventws.upgrade(environ, start_response, **options) as ws:
-            ws.send(json.dumps([environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]]))
+            ws.send(heard)
             try:
                 while True:
                     ws.send(ws.receive())
@@ -51,6 +65,6 @@ def upstream(address: Any = LOCAL, **arguments: Any) -> Iterator[Upstream]:
         yield behind
 
 
-def told(ws: Any) -> Any:
-    """Return the address and the scheme that the server takes the client of *ws* to have."""
-    return json.loads(ws.receive(10))
+def told(ws: Any) -> Told:
+    """Return what the server tells on *ws*."""
+    return Told(*json.loads(ws.receive(10)))
