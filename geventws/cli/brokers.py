@@ -43,7 +43,7 @@ def broker_of(url: str, **options: Any) -> Any:
 
 @contextmanager
 def reaching_broker() -> Iterator[None]:
-    """Have what is raised where a broker cannot be reached say why that is.
+    """Have what is raised where a broker cannot be reached say only why that is.
 
     Raises:
         ConnectionError: something within raised one.
@@ -51,8 +51,7 @@ def reaching_broker() -> Iterator[None]:
     try:
         yield
     except ConnectionError as error:
-        why = "" if error.__cause__ is None else f": {error.__cause__}"
-        raise ConnectionError(f"--broker: {error}{why}") from error
+        raise ConnectionError(f"--broker: {error.__cause__ or error}") from error
 
 
 def with_manager(

@@ -16,6 +16,7 @@ from geventws.cli.terminal import Pipe
 
 REDIS: Final = "redis://127.0.0.1:6379"
 INPUT: Final = "-"
+BINARY: Final = "the message is not UTF-8; --binary publishes whatever it is"
 HELP: Final = """\
 Publish MESSAGE in ROOM: whoever is in it is sent it, whatever process and host they are connected
 to. With - for MESSAGE it is what standard input has, without the end of its last line.
@@ -63,9 +64,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--broker: memory: is one process's own, and nobody else hears of it")
     if options.lines and options.message != INPUT:
         raise ValueError("--lines goes with - for MESSAGE")
+    room = _text(_given(options.room), "the room is not UTF-8")
     with closing(_broker(options)) as broker, reaching_broker():
         for message in _messages(options):
-            broker.publish(options.room, message if options.binary else _text(message))
+            broker.publish(room, message if options.binary else _text(message, BINARY))
     return 0
 
 
@@ -77,7 +79,7 @@ def _broker(options: argparse.Namespace) -> Any:
 
 def _messages(options: argparse.Namespace) -> Iterator[bytes]:
     if options.message != INPUT:
-        yield options.message.encode(errors="surrogateescape")
+        yield _given(options.message)
     elif sys.stdin is None:
         raise ValueError("standard input is closed")
     elif options.lines:
@@ -87,8 +89,13 @@ def _messages(options: argparse.Namespace) -> Iterator[bytes]:
         yield given if options.binary else given.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _text(message: bytes) -> str:
+def _given(argument: str) -> bytes:
+    """Return the bytes of an argument, which Python may have taken for ASCII."""
+    return argument.encode(errors="surrogateescape")
+
+
+def _text(given: bytes, otherwise: str) -> str:
     try:
-        return message.decode()
+        return given.decode()
     except UnicodeDecodeError:
-        raise ValueError("the message is not UTF-8; --binary publishes whatever it is") from None
+        raise ValueError(otherwise) from None

@@ -1,15 +1,9 @@
-// The chat of the demo page, over one WebSocket; the messages are described in chat.py.
+// The chat of the demo page, over one WebSocket; the messages are described in messages.py.
 // Whatever people wrote reaches the page as text nodes only.
 
 import { Connection } from "./connection.js";
-
-const $ = (id) => document.getElementById(id);
-
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
+import { $, avatar, element } from "./elements.js";
+import { addSaid, clearLog, note, noteOf, quietly } from "./log.js";
 
 // A tab keeps its own name and a new tab begins with the one chosen last. Private windows may
 // refuse to store either; the page works without.
@@ -21,25 +15,30 @@ function remember(name, ...stores) {
   try { for (const store of stores) globalThis[store].name = name; } catch { /* forgotten, then */ }
 }
 
+// What proves that it is us who come back; a tab keeps its own, as it does its name.
+function ownKey() {
+  const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  try { return (sessionStorage.chatKey ??= key); } catch { return key; }
+}
+
 // ---- the chat: what is known ----------------------------------------------------------------
 
 const LOBBY = "lobby";
-const SHOWN = 500; // rows the log keeps
-const NEAR = 5 * 60; // s between two messages that stand under one name
 
 const guest = () => `Guest ${100 + Math.floor(900 * Math.random())}`;
 const chat = {
   wish: recall() || guest(), // the name to ask for
   asked: "", // a name asked for and not granted yet
-  you: "", // the name granted: the wish, maybe with a number behind it
+  key: ownKey(),
+  member: "", // what this connection is called
+  you: {}, // our card: who we are, and the name granted: the wish, maybe with a number behind it
   room: "",
   heard: "", // the room that this connection was welcomed to
   early: [], // what came of a room before its welcome
-  people: new Map(), // the process of each, by name
+  people: new Map(), // the card of each connection, by member
   rooms: new Map(),
-  last: undefined, // the message shown last
-  seen: new Set(), // the ids of those that are shown
   sent: "", // what was said and has not come back yet
+  returned: "", // and was put back into the field
   unread: 0,
 };
 
@@ -53,57 +52,54 @@ function wantedRoom() {
 
 const hash = (room) => `#${encodeURIComponent(room)}`;
 const showHash = (room) => history.replaceState(null, "", hash(room));
-const join = () => connection.send({ type: "join", room: wantedRoom(), name: chat.wish });
+const join = () => connection.send({ type: "join", room: wantedRoom(), name: chat.wish, key: chat.key });
 
 // ---- the chat: what the server says ---------------------------------------------------------
 
 function take(data) {
   let message;
   try { message = JSON.parse(data); } catch { /* `geventws publish` says whatever it is given */ }
-  if (!message?.type) return announce(data);
+  if (!Object.hasOwn(hear, message?.type)) return announce(data);
   const early = OF_A_ROOM.has(message.type) && message.room !== chat.heard;
   if (early) chat.early.push(message);
-  else hear[message.type]?.(message);
+  else hear[message.type](message);
 }
 
-const OF_A_ROOM = new Set(["joined", "left", "renamed", "said", "people"]);
+const OF_A_ROOM = new Set(["here", "gone", "said", "people"]);
 const hear = {
   welcome({ room, you, people, rooms, history }) {
     const back = room === chat.room;
     if (!back) clearLog();
     const early = chat.early.filter((message) => message.room === room);
-    Object.assign(chat, { room, you, heard: room, early: [] });
+    Object.assign(chat, { room, member: you, you: people[you], heard: room, early: [] });
     chat.people = new Map(Object.entries(people));
-    quietly(() => history.forEach(addSaid));
+    quietly(() => history.forEach((message) => addSaid(message, isOwn(message))));
     note(back ? "You are back" : `You are in #${room}`);
-    if (!back && chat.people.size === 1) note("Nobody else is here: open this page in another tab");
+    if (!back && present().size === 1) note("Nobody else is here: open this page in another tab");
     remember(chat.wish, "sessionStorage");
     connection.settled();
     hear.rooms({ rooms });
     showEverything();
     for (const message of early) hear[message.type](message);
   },
-  joined({ name, process }) {
-    chat.people.set(name, process);
-    note(`${name} joined`);
+  here({ member, card }) {
+    const { name } = card;
+    const before = present().get(card.who)?.name;
+    chat.people.set(member, card);
+    if (member === chat.member) granted(card);
+    else if (before === undefined) noteOf("joined", name);
+    else if (before !== name) note(`${before} is now ${name}`);
     showPeople();
   },
-  left({ name }) {
-    chat.people.delete(name);
-    note(`${name} left`);
-    showPeople();
-  },
-  renamed({ name, to }) {
-    const process = chat.people.get(name);
-    chat.people.delete(name);
-    chat.people.set(to, process);
-    note(name === chat.you ? `You are now ${to}` : `${name} is now ${to}`);
-    if (name === chat.you) granted(to);
+  gone({ member }) {
+    const card = chat.people.get(member);
+    chat.people.delete(member);
+    if (card && !present().has(card.who)) noteOf("left", card.name);
     showPeople();
   },
   said(message) {
-    if (message.name === chat.you) chat.sent = "";
-    addSaid(message);
+    if (isOwn(message)) arrived(message.text);
+    addSaid(message, isOwn(message));
     if (document.hidden) chat.unread += 1;
     showTitle();
   },
@@ -115,8 +111,8 @@ const hear = {
     chat.rooms = new Map(Object.entries(rooms));
     showRooms();
   },
-  room({ room, people }) {
-    if (people) chat.rooms.set(room, people);
+  room({ room, number }) {
+    if (number) chat.rooms.set(room, number);
     else chat.rooms.delete(room);
     showRooms();
   },
@@ -128,10 +124,19 @@ const hear = {
   },
 };
 
-function granted(name) {
-  chat.you = name;
-  chat.wish = chat.asked || name;
+const isOwn = ({ who }) => who === chat.you.who;
+
+function granted(card) {
+  note(`You are now ${card.name}`);
+  chat.you = card;
+  chat.wish = chat.asked || card.name;
   remember(chat.wish, "sessionStorage", "localStorage");
+}
+
+// Who is here, each once: of several connections of one, this page's counts, or else the last.
+function present() {
+  const cards = [...chat.people.values(), chat.people.get(chat.member)].filter(Boolean);
+  return new Map(cards.map((card) => [card.who, card]));
 }
 
 // The very first join was refused: the address or the remembered name is at fault.
@@ -143,10 +148,15 @@ function startOver() {
   join();
 }
 
-// What was said and never came back returns to the field, not to nowhere.
+// What was said and did not come back returns to the field, not to nowhere; until it comes after all.
 function takeBack() {
-  if (chat.sent && !$("text").value) $("text").value = chat.sent;
+  if (chat.sent && !$("text").value) $("text").value = chat.returned = chat.sent;
   chat.sent = "";
+}
+
+function arrived(text) {
+  if (text === chat.returned && text === $("text").value) $("text").value = "";
+  chat.sent = chat.returned = "";
 }
 
 let complaint = 0;
@@ -158,84 +168,7 @@ function complain(text) {
 
 // ---- the chat: what is shown ----------------------------------------------------------------
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const day = (time) => calendar.format(new Date(1000 * time));
-
-function hue(name) {
-  let sum = 7;
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 3600;
-  return sum % 360;
-}
-
-function hued(node, name) {
-  node.style.setProperty("--hue", hue(name));
-  return node;
-}
-
-function avatar(name) {
-  const node = element("span", { className: "avatar" }, [...name][0].toUpperCase());
-  node.ariaHidden = "true";
-  return hued(node, name);
-}
-
-let atEnd = true; // whether the log follows what is said
-function addRow(row) {
-  const log = $("log");
-  log.append(row);
-  while (log.childElementCount > SHOWN) log.firstElementChild.remove();
-  if (atEnd || row.classList.contains("own")) toEnd();
-  else if (row.classList.contains("said")) $("newer").hidden = false;
-}
-
-function toEnd() {
-  atEnd = true;
-  $("log").scrollTop = $("log").scrollHeight;
-  $("newer").hidden = true;
-}
-
-function clearLog() {
-  $("log").replaceChildren();
-  $("newer").hidden = true;
-  chat.last = undefined;
-  chat.seen.clear();
-}
-
-function addSaid(message) {
-  const { name, text, time, id } = message;
-  if (chat.seen.has(id)) return;
-  chat.seen.add(id);
-  if (chat.seen.size > SHOWN) chat.seen.delete(chat.seen.values().next().value);
-  const when = new Date(1000 * time);
-  const before = chat.last;
-  if (!before || day(before.time) !== day(time)) {
-    addRow(element("li", { className: "note day" }, day(time)));
-  }
-  const row = element("li", { className: "said" },
-    avatar(name),
-    element("div", {},
-      element("p", { className: "meta" },
-        hued(element("span", { className: "name" }, name), name),
-        element("time", { dateTime: when.toISOString(), title: when.toLocaleString() }, clock.format(when))),
-      element("p", { className: "text", dir: "auto", title: clock.format(when) }, text)));
-  row.classList.toggle("own", name === chat.you);
-  const follows = $("log").lastElementChild?.classList.contains("said");
-  row.classList.toggle("again", follows && before?.name === name && time - before.time < NEAR);
-  chat.last = message;
-  addRow(row);
-}
-
-// A screen reader need not read the whole history out.
-function quietly(action) {
-  $("log").ariaBusy = "true";
-  action();
-  $("log").ariaBusy = "false";
-}
-
-function note(text, kind = "") {
-  addRow(element("li", { className: `note ${kind}` }, text));
-}
-
+const byName = new Intl.Collator(undefined, { numeric: true }).compare;
 function announce(text) {
   if (typeof text === "string") note(text, "announced");
 }
@@ -249,25 +182,26 @@ function showEverything() {
 }
 
 function showPeople() {
-  const others = [...chat.people.keys()].filter((name) => name !== chat.you);
-  const names = [chat.you, ...others.sort((a, b) => a.localeCompare(b))];
-  $("here").textContent = names.length === 1 ? "only you" : `${names.length} people`;
-  if (document.activeElement !== $("name")) $("name").value = chat.you;
-  $("people").replaceChildren(...names.map(personRow));
+  const people = present();
+  people.delete(chat.you.who);
+  const others = [...people.values()].sort((a, b) => byName(a.name, b.name));
+  $("here").textContent = others.length ? `${others.length + 1} people` : "only you";
+  if (document.activeElement !== $("name")) $("name").value = chat.you.name;
+  $("people").replaceChildren(...[chat.you, ...others].map(personRow));
 }
 
-function personRow(name) {
-  const process = element("span", { className: "process", title: "process" }, chat.people.get(name) ?? "");
-  const person = element("div", {}, element("span", { className: "who" }, name), process);
-  const row = element("li", {}, avatar(name), person);
-  if (name === chat.you) row.append(element("span", { className: "you" }, "you"));
+function personRow(card) {
+  const process = element("span", { className: "process", title: "process" }, card.process);
+  const person = element("div", {}, element("span", { className: "who" }, card.name), process);
+  const row = element("li", {}, avatar(card), person);
+  if (card === chat.you) row.append(element("span", { className: "you" }, "you"));
   return row;
 }
 
 function showRooms() {
-  const rooms = [...chat.rooms].sort(([a], [b]) => a.localeCompare(b));
-  $("rooms").replaceChildren(...rooms.map(([room, people]) => {
-    const count = element("span", { className: "count", title: `${people} here` }, String(people));
+  const rooms = [...chat.rooms].sort(([a], [b]) => byName(a, b));
+  $("rooms").replaceChildren(...rooms.map(([room, number]) => {
+    const count = element("span", { className: "count", title: `${number} here` }, String(number));
     const link = element("a", { href: hash(room) }, `#${room}`, count);
     if (room === chat.room) link.ariaCurrent = "page";
     return element("li", {}, link);
@@ -300,6 +234,7 @@ function show(view) {
 const connection = new Connection("/chat", {
   opened() { Object.assign(chat, { heard: "", early: [] }); join(); },
   received: take,
+  closed: complain, // with the reason the server gave, if any
   changed: showState,
 });
 
@@ -317,7 +252,7 @@ function rename() {
   $("name").blur();
   chat.asked = name;
   if (connection.isOpen) connection.send({ type: "rename", name });
-  else granted(name);
+  else granted({ ...chat.you, name });
 }
 
 function enterRoom() {
@@ -339,14 +274,6 @@ $("text").addEventListener("keydown", (event) => {
   event.preventDefault();
   say();
 });
-$("newer").addEventListener("click", toEnd);
-$("log").addEventListener("scroll", () => {
-  const log = $("log");
-  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  if (atEnd) $("newer").hidden = true;
-});
-// A phone's keyboard takes half of the log away.
-new ResizeObserver(() => { if (atEnd) toEnd(); }).observe($("log"));
 $("retry").addEventListener("click", () => connection.hurry());
 for (const button of document.querySelectorAll("[data-show]")) {
   button.addEventListener("click", () => show(button.dataset.show));

@@ -4,9 +4,9 @@ const OPENING = 10_000; // ms a connection may take to open
 const LONGEST = 30; // s between two attempts, at most
 
 export class Connection {
-  constructor(path, { opened, received, changed }) {
+  constructor(path, { opened, received, closed, changed }) {
     const address = location.origin.replace(/^http/, "ws") + path;
-    Object.assign(this, { address, opened, received, changed, attempts: 0, timer: 0 });
+    Object.assign(this, { address, opened, received, closed, changed, attempts: 0, timer: 0 });
   }
 
   get isOpen() {
@@ -21,7 +21,11 @@ export class Connection {
     const patience = setTimeout(() => socket.close(), OPENING);
     socket.onopen = () => { clearTimeout(patience); this.opened(); };
     socket.onmessage = ({ data }) => this.received(data);
-    socket.onclose = () => { clearTimeout(patience); this.retry(); };
+    socket.onclose = ({ reason }) => {
+      clearTimeout(patience);
+      this.closed(reason);
+      this.retry();
+    };
   }
 
   // Full jitter: after a restart everybody comes back at another moment.

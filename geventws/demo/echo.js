@@ -1,7 +1,8 @@
 // The echo panel: binary frames to /echo and back, some of them always in flight, and how many
 // come back in a second.
 
-const $ = (id) => document.getElementById(id);
+import { $ } from "./elements.js";
+
 const SPAN = 60_000; // ms the plot shows
 const SAMPLE = 500; // ms between two points of it
 const BLOCK = 65536; // bytes of randomness a browser gives at once

@@ -20,6 +20,8 @@ PAGES = {
     "/chat.css": _page("chat.css", "text/css"),
     "/chat.js": _page("chat.js", "text/javascript"),
     "/connection.js": _page("connection.js", "text/javascript"),
+    "/elements.js": _page("elements.js", "text/javascript"),
+    "/log.js": _page("log.js", "text/javascript"),
     "/echo.js": _page("echo.js", "text/javascript"),
     "/resume.js": _page("resume.js", "text/javascript"),
 }

@@ -60,7 +60,7 @@ def test_broker_that_cannot_be_reached_is_told_with_the_cause() -> None:
     error = ConnectionError("no answer")
     with pytest.raises(ConnectionError, match=r"^--broker: no answer$"), reaching_broker():
         raise error
-    with pytest.raises(ConnectionError, match=r"^--broker: no answer: refused$"), reaching_broker():
+    with pytest.raises(ConnectionError, match=r"^--broker: refused$"), reaching_broker():
         raise error from OSError("refused")
 
 

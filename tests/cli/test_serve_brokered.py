@@ -92,11 +92,11 @@ def test_chat_of_two_programs_is_one(redis: RedisServer) -> None:
     arguments = ("--chat", "--broker", redis.url)
     with server(*arguments) as first, server(*arguments) as second:
         with geventws.connect(f"{first.uri}chat") as ann:
-            ann.send('{"type": "join", "room": "lobby", "name": "Ann"}')
-            assert '"you":"Ann"' in str(ann.receive(timeout=PATIENCE))
+            ann.send('{"type": "join", "room": "lobby", "name": "Ann", "key": "1"}')
+            assert '"name":"Ann"' in str(ann.receive(timeout=PATIENCE))
             with geventws.connect(f"{second.uri}chat") as bob:
-                bob.send('{"type": "join", "room": "lobby", "name": "Ann"}')
-                assert '"you":"Ann 2"' in str(bob.receive(timeout=PATIENCE))
+                bob.send('{"type": "join", "room": "lobby", "name": "Ann", "key": "2"}')
+                assert '"name":"Ann 2"' in str(bob.receive(timeout=PATIENCE))
         with geventws.connect(f"{second.uri}echo") as ws:
             ws.send("echo")
             assert ws.receive(timeout=PATIENCE) == "echo"

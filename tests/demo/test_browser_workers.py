@@ -39,8 +39,7 @@ def open_elsewhere(browser: Browser, name: str, process: str) -> str:
     while browser.text(OWN) == process:
         browser.driver.refresh()
         browser.until(browser.is_connected)
-    browser.write("name", name)  # which the connection before may have had until now
-    browser.until(lambda: browser.text("#people li .who") == name)
+    assert browser.text("#people li .who") == name  # though it has just had another connection
     return tab
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
 import geventws
 from geventws.broker import MemoryBroker
-from geventws.demo.chat import BURST, HISTORY, MAX_MESSAGE, MAX_ROOMS, Chat
+from geventws.demo.chat import BURST, HISTORY, MAX_ROOMS, Chat
+from geventws.demo.messages import MAX_MESSAGE, who_has
 from geventws.demo.people import DIRECTORY, process
 
 Message = dict[str, Any]
+EXPECTED = "expected join {room, name, key}, say {text} or rename {name}"
 
 
 class Visitor:
@@ -21,6 +24,7 @@ class Visitor:
 
     def __init__(self, url: str) -> None:
         self.ws = geventws.connect(url)
+        self.member = ""  # what the chat calls this connection
 
     def ask(self, kind: str, **fields: object) -> None:
         self.ws.send(json.dumps({"type": kind, **fields}))
@@ -32,9 +36,12 @@ class Visitor:
             if message["type"] == kind:
                 return message
 
-    def join(self, room: str, name: str) -> Message:
-        self.ask("join", room=room, name=name)
-        return self.hear("welcome")
+    def join(self, room: str, name: str, key: str | None = None) -> Message:
+        """Join as somebody new, or as who has *key*; return the welcome."""
+        self.ask("join", room=room, name=name, key=key or token_hex(4))
+        welcome = self.hear("welcome")
+        self.member = welcome["you"]
+        return welcome
 
 
 class Town:
@@ -50,15 +57,25 @@ class Town:
         self.visitors.append(Visitor(f"ws://127.0.0.1:{self.server.server_port}/chat"))
         return self.visitors[-1]
 
-    def visitor(self, name: str, room: str = "lobby") -> Visitor:
+    def visitor(self, name: str, room: str = "lobby", key: str | None = None) -> Visitor:
         visitor = self.stranger()
-        visitor.join(room, name)
+        visitor.join(room, name, key)
         return visitor
 
     def close(self) -> None:
         for visitor in self.visitors:
             visitor.ws.close()
         self.server.stop()
+
+
+def names(people: Message) -> list[str]:
+    return sorted(card["name"] for card in people.values())
+
+
+def own_name(welcome: Message) -> str:
+    name = welcome["people"][welcome["you"]]["name"]
+    assert isinstance(name, str)
+    return name
 
 
 @pytest.fixture
@@ -85,12 +102,14 @@ def towns(broker: MemoryBroker) -> Iterator[tuple[Town, Town]]:
 
 
 def test_chat_welcomes_who_joins_first(town: Town) -> None:
-    welcome = town.stranger().join("lobby", "Ann")
+    visitor = town.stranger()
+    welcome = visitor.join("lobby", "Ann", key="secret")
+    card = {"who": who_has("secret"), "name": "Ann", "process": process()}
     assert welcome == {
         "type": "welcome",
         "room": "lobby",
-        "you": "Ann",
-        "people": {"Ann": process()},
+        "you": visitor.member,
+        "people": {visitor.member: card},
         "rooms": {"lobby": 1},
         "history": [],
     }
@@ -103,55 +122,60 @@ def test_chat_tells_who_joins_what_was_said(town: Town) -> None:
     welcome = town.stranger().join("lobby", "Bob")
     assert said["text"] == "hello \n there"
     assert welcome["history"] == [said]
-    assert welcome["people"] == {"Ann": process(), "Bob": process()}
+    assert names(welcome["people"]) == ["Ann", "Bob"]
 
 
 def test_chat_tells_the_room_who_joins_and_leaves(town: Town) -> None:
-    ann, bob = town.visitor("Ann"), town.visitor("Bob")
-    joined = {"type": "joined", "room": "lobby", "name": "Bob", "process": process()}
-    assert ann.hear("joined") == joined
+    ann, bob = town.visitor("Ann"), town.stranger()
+    welcome = bob.join("lobby", "Bob")
+    here = {"room": "lobby", "member": bob.member, "card": welcome["people"][bob.member]}
+    assert ann.hear("here") == {"type": "here", **here}
+    assert ann.hear("room") == {"type": "room", "room": "lobby", "number": 2}
     bob.ws.close()
-    assert ann.hear("left") == {"type": "left", "room": "lobby", "name": "Bob"}
-    assert ann.hear("room") == {"type": "room", "room": "lobby", "people": 1}
+    assert ann.hear("gone") == {"type": "gone", "room": "lobby", "member": bob.member}
+    assert ann.hear("room") == {"type": "room", "room": "lobby", "number": 1}
 
 
 def test_chat_forgets_who_was_closed_with_an_error(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
     bob.ws.close(4000, "gone")
-    assert ann.hear("left")["name"] == "Bob"
+    assert ann.hear("gone")["member"] == bob.member
 
 
 def test_chat_sends_what_is_said_to_everybody_in_the_room(town: Town) -> None:
     ann, bob, eve = town.visitor("Ann"), town.visitor("Bob"), town.visitor("Eve", "attic")
     ann.ask("say", text="only for the lobby")
     assert ann.hear("said") == bob.hear("said")
-    bob.ask("join", room="attic", name="Bob")
-    assert eve.hear("joined")["name"] == "Bob"
+    bob.ask("join", room="attic", name="Bob", key="bob")
+    assert eve.hear("here")["card"]["name"] == "Bob"
     eve.ask("say", text="for the attic")
     assert eve.hear("said")["text"] == "for the attic"
 
 
 def test_chat_moves_a_person_from_room_to_room(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
+    assert ann.hear("here")["member"] == bob.member
     welcome = bob.join("attic", "Bob")
-    assert list(welcome["people"]) == ["Bob"]
+    assert names(welcome["people"]) == ["Bob"]
     assert welcome["rooms"] == {"lobby": 1, "attic": 1}
-    assert ann.hear("left")["name"] == "Bob"
+    assert ann.hear("gone")["member"] == bob.member
 
 
 @pytest.mark.parametrize("name", ["Ann", "ANN", "  ann "])
 def test_chat_numbers_a_name_that_is_taken(town: Town, name: str) -> None:
     town.visitor("Ann")
-    assert town.stranger().join("lobby", name)["you"] == f"{name.strip()} 2"
-    assert town.stranger().join("lobby", name)["you"] == f"{name.strip()} 3"
-    assert town.stranger().join("attic", name)["you"] == name.strip()
+    assert own_name(town.stranger().join("lobby", name)) == f"{name.strip()} 2"
+    assert own_name(town.stranger().join("lobby", name)) == f"{name.strip()} 3"
+    assert own_name(town.stranger().join("attic", name)) == name.strip()
 
 
 def test_chat_renames_a_person_for_the_room(town: Town) -> None:
     ann, bob = town.visitor("Ann"), town.visitor("Bob")
     bob.ask("rename", name="ann")
-    renamed = {"type": "renamed", "room": "lobby", "name": "Bob", "to": "ann 2"}
-    assert ann.hear("renamed") == bob.hear("renamed") == renamed
+    here = bob.hear("here")
+    assert (here["member"], here["card"]["name"]) == (bob.member, "ann 2")
+    while ann.hear("here") != here:
+        pass
     bob.ask("say", text="it is me")
     assert ann.hear("said")["name"] == "ann 2"
 
@@ -159,7 +183,18 @@ def test_chat_renames_a_person_for_the_room(town: Town) -> None:
 def test_chat_lets_a_person_respell_the_own_name(town: Town) -> None:
     ann = town.visitor("ann")
     ann.ask("rename", name="Ann")
-    assert ann.hear("renamed")["to"] == "Ann"
+    assert ann.hear("here")["card"]["name"] == "Ann"
+
+
+def test_who_has_the_same_key_is_the_same_person(town: Town) -> None:
+    first = town.visitor("Ann", key="secret")
+    again, other = town.stranger(), town.stranger()
+    welcome = again.join("lobby", "Ann", key="secret")
+    assert own_name(welcome) == "Ann"
+    assert welcome["people"][first.member] == welcome["people"][again.member]
+    assert own_name(other.join("lobby", "Ann", key="another")) == "Ann 2"
+    first.ask("say", text="hello")
+    assert other.hear("said")["who"] == who_has("secret") != who_has("another")
 
 
 def test_chat_remembers_the_latest_messages_only(town: Town) -> None:
@@ -179,28 +214,25 @@ def test_chat_remembers_the_latest_messages_only(town: Town) -> None:
     ("message", "error"),
     [
         (b"{}", f"expected JSON as text, at most {MAX_MESSAGE} characters"),
-        ("9" * (MAX_MESSAGE + 1), f"expected JSON as text, at most {MAX_MESSAGE} characters"),
         ("{", "not JSON"),
-        ("9" * MAX_MESSAGE, "not JSON"),
-        ("[" * MAX_MESSAGE, "not JSON"),
-        ("[]", "expected join {room, name}, say {text} or rename {name}"),
-        ('{"type": ["join"]}', "expected join {room, name}, say {text} or rename {name}"),
-        ('{"type": "join"}', "expected join {room, name}, say {text} or rename {name}"),
+        ("[]", EXPECTED),
+        ('{"type": ["join"]}', EXPECTED),
+        ('{"type": "join"}', EXPECTED),
         ('{"type": "say", "text": "early"}', "join a room first"),
         ('{"type": "rename", "name": "Ann"}', "join a room first"),
-        ('{"type": "join", "room": "", "name": "Ann"}', "room is empty or not a string"),
-        ('{"type": "join", "room": "a", "name": 5}', "name is empty or not a string"),
-        ('{"type": "join", "room": "a", "name": " "}', "name is empty or not a string"),
         (
-            '{"type": "join", "room": "a", "name": "%s"}' % ("n" * 25),
+            '{"type": "join", "room": "", "name": "Ann", "key": "k"}',
+            "room is empty or not a string",
+        ),
+        ('{"type": "join", "room": "a", "name": 5, "key": "k"}', "name is empty or not a string"),
+        ('{"type": "join", "room": "a", "name": "Ann"}', EXPECTED),
+        ('{"type": "join", "room": "a", "name": "Ann", "key": 5}', "key is empty or not a string"),
+        (
+            '{"type": "join", "room": "a", "name": "%s", "key": "k"}' % ("n" * 25),
             "name is too long, over 24 characters",
         ),
         (
-            '{"type": "join", "room": "a", "name": "\\u202eAnn"}',
-            "name has characters that cannot be seen",
-        ),
-        (
-            '{"type": "join", "room": "a", "name": "\\ud800"}',
+            '{"type": "join", "room": "a", "name": "\\u202eAnn", "key": "k"}',
             "name has characters that cannot be seen",
         ),
     ],
@@ -212,7 +244,7 @@ def test_chat_says_what_is_wrong_with_a_message(
     visitor = town.stranger()
     visitor.ws.send(message)
     assert visitor.hear("error")["text"] == error
-    assert visitor.join("lobby", "Ann")["you"] == "Ann"
+    assert own_name(visitor.join("lobby", "Ann")) == "Ann"
 
 
 def test_chat_refuses_a_text_too_long(town: Town) -> None:
@@ -242,16 +274,16 @@ def test_chat_refuses_a_room_too_many(town: Town) -> None:
     for n in range(MAX_ROOMS):
         town.visitor("Ann", f"room {n}")
     bob = town.stranger()
-    bob.ask("join", room="one more", name="Bob")
+    bob.ask("join", room="one more", name="Bob", key="bob")
     assert bob.hear("error")["text"] == "too many rooms, over 100"
-    assert list(bob.join("room 0", "Bob")["people"]) == ["Ann", "Bob"]
+    assert names(bob.join("room 0", "Bob")["people"]) == ["Ann", "Bob"]
 
 
 def test_chat_opens_a_room_where_another_one_is_empty(town: Town) -> None:
     visitors = [town.visitor("Ann", f"room {n}") for n in range(MAX_ROOMS)]
     watcher = town.visitor("Bob", "room 1")
     visitors[0].ws.close()
-    while watcher.hear("room") != {"type": "room", "room": "room 0", "people": 0}:
+    while watcher.hear("room") != {"type": "room", "room": "room 0", "number": 0}:
         pass
     assert town.visitor("Eve", "one more")
 
@@ -263,21 +295,23 @@ def test_people_of_two_processes_talk(towns: tuple[Town, Town]) -> None:
     ann = towns[0].visitor("Ann")
     welcome = towns[1].stranger().join("lobby", "Bob")
     bob = towns[1].visitors[0]
-    assert list(welcome["people"]) == ["Ann", "Bob"]
+    assert names(welcome["people"]) == ["Ann", "Bob"]
     assert welcome["rooms"] == {"lobby": 2}
-    assert ann.hear("joined")["name"] == "Bob"
+    assert ann.hear("here")["card"]["name"] == "Bob"
+    assert ann.hear("room")["number"] == 2
     ann.ask("say", text="hello")
     assert bob.hear("said") == ann.hear("said")
     bob.ws.close()
-    assert ann.hear("left")["name"] == "Bob"
-    assert ann.hear("room")["people"] == 1
+    assert ann.hear("gone")["member"] == bob.member
+    assert ann.hear("room")["number"] == 1
 
 
-def test_name_is_unique_across_processes(towns: tuple[Town, Town]) -> None:
+def test_name_that_somebody_has_on_another_process_gets_a_number(towns: tuple[Town, Town]) -> None:
     ann, other = towns[0].visitor("Ann"), towns[1].stranger()
-    assert other.join("lobby", "ann")["you"] == "ann 2"
+    assert own_name(other.join("lobby", "ann")) == "ann 2"
+    assert ann.hear("here")["card"]["name"] == "ann 2"
     other.ask("rename", name="Ann")
-    assert ann.hear("renamed")["to"] == "Ann 2"
+    assert ann.hear("here")["card"]["name"] == "Ann 2"
 
 
 def test_newcomer_is_told_what_was_said_on_another_process(towns: tuple[Town, Town]) -> None:
@@ -291,16 +325,17 @@ def test_people_see_who_has_gone_without_a_word(broker: MemoryBroker) -> None:
     town = Town(broker, look_interval=0.05)
     try:
         ann = town.visitor("Ann")
-        broker.enter("lobby", "ghost", {"name": "Bob", "process": "1@elsewhere"})
-        broker.enter(DIRECTORY, "ghosts", {"lobby": 1})
+        card = {"who": "Bob", "name": "Bob", "process": "1@elsewhere"}
+        broker.enter("lobby", "ghost", card)
+        broker.enter(DIRECTORY, "ghost", "lobby")
         while ann.hear("rooms")["rooms"] != {"lobby": 2}:
             pass
-        people = {"Ann": process(), "Bob": "1@elsewhere"}
-        assert ann.hear("people") == {"type": "people", "room": "lobby", "people": people}
+        people = ann.hear("people")
+        assert (people["room"], people["people"]["ghost"]) == ("lobby", card)
         broker.leave("lobby", "ghost")
-        broker.leave(DIRECTORY, "ghosts")
+        broker.leave(DIRECTORY, "ghost")
         assert ann.hear("rooms")["rooms"] == {"lobby": 1}
-        assert ann.hear("people")["people"] == {"Ann": process()}
+        assert list(ann.hear("people")["people"]) == [ann.member]
     finally:
         town.close()
 
@@ -309,7 +344,8 @@ def test_what_others_publish_in_a_room_arrives_as_it_is_and_is_no_history(
     town: Town, broker: MemoryBroker
 ) -> None:
     ann = town.visitor("Ann")
-    for message in ("a word from the house", b"\x00", "[1]"):
+    forged = '{"type":"said","who":"a","name":"Ann","text":"I","id":"a","time":1e300}'
+    for message in ("a word from the house", b"\x00", "[1]", '{"type":"said"}', forged):
         broker.publish("lobby", message)
         while (heard := ann.ws.receive(timeout=10)) != message:
             assert json.loads(heard)["type"] == "room"
@@ -322,7 +358,7 @@ def test_who_cannot_reach_the_rooms_is_told_to_come_back(town: Town, broker: Mem
     for kind, field in (("say", "text"), ("rename", "name")):
         ann.ask(kind, **{field: "x"})
         assert ann.hear("error")["text"] == "the rooms cannot be reached"
-    bob.ask("join", room="lobby", name="Bob")
+    bob.ask("join", room="lobby", name="Bob", key="bob")
     with pytest.raises(geventws.ConnectionClosed) as caught:
         bob.hear("welcome")
     assert (caught.value.code, caught.value.reason) == (1013, "the rooms cannot be reached")

@@ -41,6 +41,8 @@ def fetch(port: int, path: str, method: str = "GET") -> tuple[int, str, bytes]:
         ("/chat.js", "chat.js", "text/javascript"),
         ("/connection.js", "connection.js", "text/javascript"),
         ("/echo.js", "echo.js", "text/javascript"),
+        ("/elements.js", "elements.js", "text/javascript"),
+        ("/log.js", "log.js", "text/javascript"),
         ("/resume.js", "resume.js", "text/javascript"),
     ],
 )

@@ -13,6 +13,7 @@ from gevent.event import Event
 from selenium import webdriver
 
 import geventws
+from geventws.broadcasting import SLOW
 from geventws.broker import MemoryBroker, Position, Publication
 from geventws.core.handshake import Request, Response
 from geventws.demo.page import HEADERS, PAGES
@@ -82,6 +83,7 @@ class Site:
     def __init__(self) -> None:
         self.manager = geventws.Manager(broker=MemoryBroker(history=5))
         self.script: list[list[Message]] = []
+        self.cutting = 1011, ""  # how a connection ends that others follow
         self.said: list[dict[str, Position]] = []
         self.offered: list[str] = []
         self.gate = Event()  # whoever comes waits here
@@ -114,7 +116,7 @@ class Site:
         for message in self.script.pop(0):
             ws.send(message)
         if self.script:
-            ws.close(1011)
+            ws.close(*self.cutting)
         else:
             list(ws)
 
@@ -248,6 +250,18 @@ def test_page_that_is_cut_off_before_the_replay_ends_skips_nothing(tab: Tab, sit
     assert [each[1] for each in tab.until(5)] == ["6", "7", "8", "9", "11"]
     said = [each.get("tea") for each in site.said]
     assert said == [None, (6, "x"), (7, "x"), (7, "x")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "last"), [(SLOW, ["message", "7", "tea"]), ("slow", ["close", 1008])]
+)
+def test_page_comes_back_after_1008_only_if_it_was_too_slow(
+    tab: Tab, site: Site, reason: str, last: list[Any]
+) -> None:
+    site.cutting = 1008, reason
+    site.script = [[start(5, None), at(6)], [start(6, True), at(7)]]
+    tab.open("/script")
+    assert tab.until(2) == [["message", "6", "tea"], last]
 
 
 @pytest.mark.parametrize(
