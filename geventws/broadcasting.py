@@ -13,6 +13,7 @@ from geventws.core.codes import POLICY_VIOLATION
 
 BUFFER_SIZE: Final = 1024 * 1024  # bytes that wait for one slow peer
 BUFFERED_MESSAGES: Final = 64  # and messages
+SLOW: Final = "too slow for what is broadcast"  # the reason such a peer is told
 
 W = TypeVar("W")
 
@@ -30,7 +31,7 @@ class Result(NamedTuple, Generic[W]):
     def note(self, ws: Any, outcome: int) -> None:
         """Take note of what offer() returned for *ws*, and close it where it is too slow."""
         if outcome == TOO_SLOW:
-            ws.begin_close(POLICY_VIOLATION, "too slow for what is broadcast")
+            ws.begin_close(POLICY_VIOLATION, SLOW)
             self.closed.append(ws)
         else:
             lists: Any = self

@@ -13,11 +13,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from zope.interface import classImplements
 
+from geventws.clock import monotonic
 from geventws.interfaces import IBroker
 
 EVERYBODY: Final = ""  # the room of a broadcast that names none
@@ -136,7 +136,7 @@ class MemoryBroker:
         self._size = history
         self._ttl = history_ttl
         self._logs: dict[str, _Log] = {}  # who was published in last comes last
-        self._subscribed: dict[str, dict[Deliver, None]] = {}
+        self._subscribed: dict[str, dict[Deliver, deque[Publication]]] = {}  # and what is due
         self._present: dict[str, dict[str, str]] = {}  # what is known of members, as JSON
         self._closed = False
 
@@ -147,12 +147,12 @@ class MemoryBroker:
             ConnectionError: the broker is closed.
         """
         self._check(room)
-        self._subscribed.setdefault(room, {})[deliver] = None
+        self._subscribed.setdefault(room, {}).setdefault(deliver, deque())
 
     def unsubscribe(self, room: str, deliver: Deliver) -> None:
         """Call *deliver* for *room* no more."""
         subscribed = self._subscribed.get(room, {})
-        subscribed.pop(deliver, None)
+        subscribed.pop(deliver, deque()).clear()
         if not subscribed:
             self._subscribed.pop(room, None)
 
@@ -161,7 +161,8 @@ class MemoryBroker:
     ) -> Position | None:
         """Publish *message* in *room*; return its Position, None without history.
 
-        Returns when every subscriber's deliver() has returned.
+        Returns when every subscriber's deliver() has been called, by this or by a later publish()
+        that overtook it, and those called by this have returned.
 
         Raises:
             ConnectionError: the broker is closed.
@@ -218,7 +219,9 @@ class MemoryBroker:
         """Let go of everything. Closing twice is no error."""
         self._closed = True
         self._logs.clear()
-        self._subscribed.clear()
+        for room, subscribed in list(self._subscribed.items()):
+            for deliver in list(subscribed):
+                self.unsubscribe(room, deliver)
         self._present.clear()
 
     def _check(self, room: str) -> None:
@@ -250,14 +253,21 @@ class MemoryBroker:
                 self._logs[room] = log
 
     def _deliver(self, publication: Publication) -> None:
-        """Call everybody, also where something is thrown into the caller meanwhile; then raise."""
+        """Call everybody, also where something is thrown into the caller meanwhile; then raise.
+
+        A subscriber that lets others run may be overtaken by who publishes then: what is due to the
+        others is theirs to deliver first.
+        """
+        subscribed = self._subscribed.get(publication.room, {})
+        for due in subscribed.values():
+            due.append(publication)
         problem: BaseException | None = None
-        for deliver in list(self._subscribed.get(publication.room, ())):
-            try:
-                if deliver in self._subscribed.get(publication.room, ()):
-                    deliver(publication)
-            except BaseException as error:
-                problem = problem or error
+        for deliver, due in list(subscribed.items()):
+            while due:
+                try:
+                    deliver(due.popleft())
+                except BaseException as error:
+                    problem = problem or error
         if problem is not None:
             raise problem
 

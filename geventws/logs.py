@@ -1,27 +1,11 @@
-"""Which connection a line of the log is about.
-
-A connection has a number: the first that is asked for is 1, and so on in this process. Nothing is
-kept for connections whose number nobody asks for.
-"""
+"""Which connection a line of the log is about."""
 
 from __future__ import annotations
 
 import logging
-from itertools import count
-from weakref import WeakKeyDictionary
 
+from geventws.ids import connection_id as connection_id
 from geventws.websocket import WebSocket
-
-_numbers: WeakKeyDictionary[WebSocket, int] = WeakKeyDictionary()
-_next = count(1)
-
-
-def connection_id(connection: WebSocket) -> int:
-    """Return the number of *connection*, the same at every call."""
-    number = _numbers.get(connection)
-    if number is None:
-        number = _numbers.setdefault(connection, next(_next))
-    return number
 
 
 class ConnectionIds(logging.Filter):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any, Final
 
 from gevent.event import Event
@@ -19,15 +18,17 @@ from zope.interface import classImplements
 from geventws.backlog import BLOCK, CLOSE
 from geventws.broadcasting import BUFFER_SIZE, Result, slow_peers_of
 from geventws.broker import EVERYBODY
+from geventws.clock import monotonic
 from geventws.core.codes import GOING_AWAY, State
 from geventws.core.frame import close_payload
 from geventws.core.message import Encoded
 from geventws.counts import Counts
 from geventws.events import DrainBegan, notify
+from geventws.ids import Ids
 from geventws.interfaces import IManager
 from geventws.options import seconds
 from geventws.rooms import Rooms
-from geventws.sharing import Ids, Sharing, plain
+from geventws.sharing import Sharing, plain
 from geventws.turns import Turns
 from geventws.websocket import WebSocket
 
@@ -288,9 +289,7 @@ class Manager:
         spread = min(1.0, timeout / 10) if jitter is None else seconds(jitter, "jitter")
         with self.closing(code, reason):
             notify(DrainBegan(self, timeout))
-            with (
-                self._turns.in_turn()
-            ):  # each broadcast that has begun goes before all close frames
+            with self._turns.in_turn():  # broadcasts that have begun go before all close frames
                 pass
             busy = self._close_one_by_one(min(spread, timeout), (code, reason))
             self._close_at_rest(busy, start, timeout / 2, (code, reason))

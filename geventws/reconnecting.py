@@ -13,12 +13,13 @@ from email.utils import parsedate_to_datetime
 from math import inf
 from random import uniform
 from ssl import SSLCertVerificationError
-from time import monotonic
 from typing import Any, Final, Literal, Self, Unpack, cast, overload
 
 import gevent
 
+from geventws.broadcasting import SLOW
 from geventws.client import ClientArguments, Phases, open_connection
+from geventws.clock import monotonic
 from geventws.core.codes import (
     GOING_AWAY,
     INVALID_DATA,
@@ -107,7 +108,7 @@ def reconnect(
     what happened                           what follows
     ======================================  =========================================
     closed with 1000                        the iteration ends
-    closed with 1002, 1003, 1007 to 1010    ConnectionClosed is raised
+    closed with 1002, 1003, 1007 to 1010    ConnectionClosed is raised; but see *resume*
     closed with 1012 or 1013                another, after 5 to 30 s or *max_delay*
     any other end of a connection           another, after a delay
     refused with 408, 425, 429 or 5xx       another try, after a delay or Retry-After
@@ -133,6 +134,7 @@ def reconnect(
         resume: whether to get what was published meanwhile in the rooms that the server had us in.
             The server has to speak resume.geventws.v1, or InvalidHandshake is raised. Connections
             are ResumingWebSockets, and *subprotocols* are offered after those of the resumption.
+            After 1008 because this client was too slow for what is broadcast, another follows.
         **arguments: the keywords of connect() but handler. A callable given as auth is asked for
             each opening, so a token may be a fresh one.
 
@@ -208,13 +210,17 @@ class Reconnecting:
         self._over = ws.is_done or ending.code == NORMAL_CLOSURE
         if self._over:
             return
-        if ending.code in _HOPELESS:
+        if self._is_hopeless(ending):
             raise ending
         if lasted >= self._stable_after:
             self.failures = 0
             self._wait(ending, None)
         else:
             self._fail(ending, None)
+
+    def _is_hopeless(self, ending: ConnectionClosed) -> bool:
+        """Return whether the next connection would come to the same end."""
+        return ending.code in _HOPELESS
 
     def _fail(self, error: Exception, retry_after: float | None) -> None:
         self.failures += 1
@@ -246,6 +252,10 @@ class Resuming(Reconnecting):
     def __next__(self) -> ResumingWebSocket:
         """Return the next open connection, when there is one; see reconnect()."""
         return cast(ResumingWebSocket, super().__next__())
+
+    def _is_hopeless(self, ending: ConnectionClosed) -> bool:
+        """Return it; who was too slow gets what it missed, and no faster than it takes it."""
+        return super()._is_hopeless(ending) and ending.reason != SLOW
 
     def _open(self) -> ResumingWebSocket:
         others = user_subprotocols(self._arguments.get("subprotocols", ()))

@@ -39,8 +39,8 @@ Message = TypeVar("Message", str, bytes, str | bytes)
 
 
 def resumes(ws: Any) -> bool:
-    """Return whether the client of *ws* speaks resume.geventws.v1."""
-    return bool(ws.subprotocol == RESUME)
+    """Return whether *ws* is a server's end, and its client speaks resume.geventws.v1."""
+    return bool(ws.subprotocol == RESUME and ws.request is not None)
 
 
 def positions(request: Request) -> dict[str, Position]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import monotonic
 from typing import Any
 
+from geventws.clock import monotonic
 from geventws.core.codes import NORMAL_CLOSURE
 from geventws.core.errors import ConnectionClosed, ProtocolError
 from geventws.options import seconds

@@ -58,7 +58,7 @@ class Late:
 
     Attributes:
         came: whether anything was published.
-        overflown: whether that was too much to keep; then nothing more is kept.
+        overflown: whether that was too much to keep; then nothing is, until begin_again().
     """
 
     __slots__ = ("_kept", "_limit", "_size", "came", "overflown")
@@ -80,7 +80,7 @@ class Late:
         return publication
 
     def keep(self, publication: Publication) -> None:
-        """Keep *publication*, or nothing any more."""
+        """Keep *publication*, or nothing from now on."""
         self.came = True
         if self.overflown:
             return
@@ -89,6 +89,12 @@ class Late:
         if len(self._kept) > HELD or self._size > self._limit:
             self.overflown = True
             self._kept.clear()
+
+    def begin_again(self) -> None:
+        """Keep what comes from now on."""
+        self._kept.clear()
+        self._size = 0
+        self.overflown = False
 
 
 class Shared:

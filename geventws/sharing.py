@@ -9,46 +9,24 @@ ends a connection waits for nothing here: only who joins, broadcasts or asks doe
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from geventws.backlog import BLOCK
 from geventws.broadcasting import Result
 from geventws.broker import EVERYBODY, History, Position, Publication, check_room
 from geventws.core.errors import ConcurrencyError, ConnectionClosed
 from geventws.core.message import Encoded, payload_of
+from geventws.ids import Ids
 from geventws.interfaces import IBroker
-from geventws.logs import connection_id
 from geventws.resuming import direct, joined, left, positions, published, resumes, skipped
 from geventws.rooms import Rooms
 from geventws.shared import Late, Shared, is_after
 from geventws.turns import Turns, Undisturbed
 from geventws.websocket import WebSocket
-
-
-class Ids:
-    """What the members of one manager are called, in whatever process one asks."""
-
-    def __init__(self) -> None:
-        self._node = ""
-        self._named: WeakValueDictionary[str, WebSocket] = WeakValueDictionary()
-
-    def of(self, ws: WebSocket) -> str:
-        """Return the id of *ws*, the same at every call; no other manager anywhere has it."""
-        if not self._node:  # not sooner: a process that forks has managers already
-            self._node = secrets.token_hex(8)
-        name = f"{self._node}-{connection_id(ws)}"
-        self._named[name] = ws
-        return name
-
-    def named(self, names: Iterable[str]) -> set[WebSocket]:
-        """Return those of this manager that are called so."""
-        found = (self._named.get(name) for name in names)
-        return {ws for ws in found if ws is not None}
 
 
 def plain(info: Any) -> Any:
@@ -85,7 +63,9 @@ class Sharing:
         self._ids = ids
         self._turns = turns
         self._shared: dict[str, Shared] = {}
-        self._said: dict[WebSocket, dict[str, Position]] = {}  # what counts of that still
+        # where clients said they stand, in rooms not joined since: as long as the connection lives,
+        # for a position counts once on it
+        self._said: WeakKeyDictionary[WebSocket, dict[str, Position]] = WeakKeyDictionary()
 
     # Members
 
@@ -142,7 +122,6 @@ class Sharing:
         """Take *ws*, which was admitted, out of every room and forget it."""
         for name in self._rooms.of(ws):
             self.leave(ws, name)
-        self._said.pop(ws, None)
         everybody = self._shared[EVERYBODY]
         everybody.forget(ws)
         self._let_go(everybody)
@@ -188,18 +167,18 @@ class Sharing:
             return False
         if recovered:
             room.ahead[ws] = said[room.name]
-        else:
+        elif recovered is None or late.came:  # after it was told where it stands
             self._turns.tell(ws, joined(room.name, room.position, recovered))
         said.pop(room.name, None)
         return True
 
     def _positions(self, ws: WebSocket) -> dict[str, Position]:
         """Return where the client of *ws* stands in the rooms that it has not joined again."""
-        if ws not in self._connections or ws.request is None:
-            return {}
-        if ws not in self._said:
-            self._said[ws] = positions(ws.request)
-        return self._said[ws]
+        said = self._said.get(ws)
+        if said is None:
+            assert ws.request is not None  # it resumes
+            said = self._said[ws] = positions(ws.request)
+        return said
 
     def _replay(self, ws: WebSocket, room: Shared, said: dict[str, Position], late: Late) -> bool:
         """Send *ws* what was published since it stood where it *said*; return whether all of it.
@@ -210,16 +189,28 @@ class Sharing:
         if not history.recovered:
             if not late.came:
                 room.position = history.position
+            # not as what may be dropped: who stands in the future would take all for duplicates
+            ws.send(joined(room.name, room.position, False))
             return False
         ws.send(joined(room.name, said[room.name], True))
+        while history.recovered:
+            self._send_missed(ws, room.name, said, chain(history.publications, late))
+            if not late.overflown:
+                return True
+            late.begin_again()  # before the history is asked for what was too much to keep
+            history = self._history(room, said[room.name])
+        return False
+
+    def _send_missed(
+        self, ws: WebSocket, room: str, said: dict[str, Position], missed: Iterable[Publication]
+    ) -> None:
         name = self._ids.of(ws)
-        for publication in chain(history.publications, late):
+        for publication in missed:
             position = publication.position
-            if position is not None and is_after(position, said[room.name]):
+            if position is not None and is_after(position, said[room]):
                 is_meant = name not in publication.exclude
-                ws.send(published(publication) if is_meant else skipped(room.name, position))
-                said[room.name] = position
-        return not late.overflown
+                ws.send(published(publication) if is_meant else skipped(room, position))
+                said[room] = position
 
     def _history(self, room: Shared, since: Position) -> History:
         """Return what *room* remembers after *since*, a position that a stranger wrote.
@@ -262,8 +253,8 @@ class Sharing:
 
     def _parts(
         self, room: Shared, publication: Publication, told: set[WebSocket]
-    ) -> list[tuple[Encoded, list[WebSocket]]]:
-        """Return who is to be offered what."""
+    ) -> list[tuple[Encoded, Iterable[WebSocket]]]:
+        """Return who is to be offered what; of those who resume, who has not left by then."""
         spared = self._ids.named(publication.exclude) | told
         members = self._members(room)
         if spared:
@@ -272,13 +263,15 @@ class Sharing:
         headed = self._headed(room, publication)
         if headed is message:
             return [(Encoded(message), members)]
-        parts = [
+        still = room.resuming.__contains__  # who left was told so, and counts no more
+        parts: list[tuple[Encoded, Iterable[WebSocket]]] = [
             (Encoded(message), [ws for ws in members if ws not in room.resuming]),
-            (Encoded(headed), [ws for ws in members if ws in room.resuming]),
+            (Encoded(headed), filter(still, members)),
         ]
         passed = [ws for ws in spared - told if ws in room.resuming]
         if passed and publication.position is not None and room.name != EVERYBODY:
-            parts.append((Encoded(skipped(room.name, publication.position)), passed))
+            notice = Encoded(skipped(room.name, publication.position))
+            parts.append((notice, filter(still, passed)))
         return parts
 
     def _headed(self, room: Shared, publication: Publication) -> str | bytes:

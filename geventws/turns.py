@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any, Final
 
 from gevent.event import Event
@@ -18,6 +17,7 @@ from gevent.exceptions import BlockingSwitchOutError, LoopExit
 
 from geventws.backlog import CLOSED, SlowPeers
 from geventws.broadcasting import Result
+from geventws.clock import monotonic
 from geventws.core.message import Encoded
 from geventws.counts import Counts
 from geventws.transport import breathe

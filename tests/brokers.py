@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import gevent
 import pytest
+from gevent.event import Event
 from gevent.queue import Queue
 from zope.interface.verify import verifyObject
 
@@ -144,6 +145,24 @@ class BrokerContract:
         in_order = messages(first.history("tea"))
         assert sorted(map(str, began)) == texts
         assert began == in_order
+
+    def test_subscriber_is_called_in_order_when_another_lets_others_run_and_goes(
+        self, node: NewNode
+    ) -> None:
+        broker, last, go_on = node(), Inbox(), Event()
+
+        def wait(publication: Publication) -> None:
+            go_on.wait()
+
+        broker.subscribe("tea", wait)
+        broker.subscribe("tea", last.deliver)
+        publishing = gevent.spawn(broker.publish, "tea", "1")
+        gevent.idle()
+        broker.unsubscribe("tea", wait)
+        broker.publish("tea", "2")
+        go_on.set()
+        publishing.get()
+        assert last.messages(2) == ["1", "2"]
 
     def test_unsubscribed_one_gets_nothing_more(self, node: NewNode) -> None:
         broker = node()

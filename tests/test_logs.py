@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator
 
 import pytest
 
-from geventws.logs import ConnectionIds, _numbers, connection_id
+from geventws.logs import ConnectionIds, connection_id
 from geventws.testing import pair
 from geventws.websocket import WebSocket
 
@@ -21,23 +20,6 @@ def ends() -> Iterator[tuple[WebSocket, WebSocket]]:
     yield both
     for each in both:
         each.drop()
-
-
-def test_connection_keeps_its_number(ends: tuple[WebSocket, WebSocket]) -> None:
-    client, server = ends
-    assert connection_id(client) == connection_id(client)
-    assert connection_id(server) == connection_id(client) + 1
-
-
-def test_number_keeps_no_connection() -> None:
-    client, server = pair()
-    connection_id(client)
-    before = len(_numbers)
-    client.drop()
-    server.drop()
-    del client, server
-    gc.collect()
-    assert len(_numbers) < before
 
 
 def test_filter_names_the_connection_among_the_arguments(

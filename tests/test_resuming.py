@@ -36,9 +36,10 @@ WORST = "\U0001f600" * MAX_NAME  # the room whose name takes the most as JSON
 
 
 class Speaker(NamedTuple):
-    """What is asked of a connection: what was agreed on."""
+    """What is asked of a connection: what was agreed on, and whether it is a server's end."""
 
     subprotocol: str | None
+    request: Request | None = Request(b"GET / HTTP/1.1\r\nHost: x")
 
 
 RESUMING, PLAIN = Speaker(RESUME), Speaker(None)
@@ -114,8 +115,9 @@ def test_direct_keeps_a_stranger_from_writing_a_head(message: Any) -> None:
     assert resumption.positions == {}
 
 
-def test_resumes_asks_what_was_agreed_on() -> None:
-    assert [resumes(ws) for ws in (RESUMING, PLAIN, Speaker("chat"))] == [True, False, False]
+def test_resumes_asks_what_was_agreed_on_with_a_client() -> None:
+    others = (PLAIN, Speaker("chat"), Speaker(RESUME, None))  # the last one is a client itself
+    assert [resumes(ws) for ws in (RESUMING, *others)] == [True, False, False, False]
 
 
 # What a client says it knows

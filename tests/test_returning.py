@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -367,3 +368,30 @@ def test_resuming_is_told_what_a_room_does_not_remember() -> None:
         assert second.receive(timeout=10) == "live"
         assert second.unrecovered == {"tea"}
         second.close()
+
+
+def test_resuming_that_was_too_slow_comes_back_for_what_it_missed() -> None:
+    with room(history=100) as (tea, connections):
+        first = next(connections)
+        assert tea.joined.wait(10)
+        tea.joined.clear()
+        random = os.urandom(1_000_000)  # nothing to deflate
+        messages = [random + b"%d" % n for n in range(20)]  # more than sockets take, and 1 MiB
+        for message in messages:
+            tea.manager.broadcast(message, room="tea")
+        assert tea.manager.counts.not_sent
+        came: list[Message] = []
+        with gevent.Timeout(30), pytest.raises(ConnectionClosed) as caught:
+            came.extend(first)
+        assert caught.value.code == 1008
+        second = next(connections)
+        came += [second.receive(timeout=20) for _ in range(20 - len(came))]
+        assert came == messages
+        assert second.unrecovered == set()
+        second.close()
+
+
+def test_resuming_raises_what_was_wrong_with_more_than_its_pace() -> None:
+    with playing(([start(1)], 1008)) as script, pytest.raises(ConnectionClosed) as caught:
+        heard(script.connections())
+    assert caught.value.code == 1008

@@ -97,6 +97,10 @@ def test_late_one_keeps_so_much_and_then_nothing(limit: int, message: str, fit: 
     assert late.overflown
     late.keep(publication(""))
     assert list(late) == []
+    late.begin_again()
+    late.keep(publication("x" * min(limit, 10)))
+    assert not late.overflown
+    assert len(list(late)) == 1
 
 
 def test_late_one_has_room_again_for_what_was_taken() -> None:

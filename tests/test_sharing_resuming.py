@@ -6,6 +6,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from geventws.core.codes import Side
 from geventws.manager import Manager
 from geventws.shared import HELD
 from tests.gates import Gate, leave_nothing
@@ -81,7 +82,11 @@ def test_client_is_told_when_too_much_is_published_while_history_is_asked_for(
     assert client.take(1) == ["live"]
 
 
-def test_client_that_takes_too_little_of_what_it_missed_is_told(net: Net, broker: Gate) -> None:
+@pytest.mark.parametrize(("history", "came"), [(3, ["2" * 999, "3", "live"]), (1, ["live"])])
+def test_client_that_takes_too_little_of_what_it_missed_gets_what_is_remembered(
+    net: Net, history: int, came: list[str]
+) -> None:
+    broker = Gate(history=history)
     manager = Manager(broker=broker, buffer_size=1000)
     client = Client(net)
     manager.join_room(client.ws, "tea")
@@ -91,13 +96,14 @@ def test_client_that_takes_too_little_of_what_it_missed_is_told(net: Net, broker
     manager.broadcast(large, room="tea")
     joining = gevent.spawn(manager.join_room, client.come(), "tea")
     gevent.idle()
-    manager.broadcast("y" * 999, room="tea")
-    manager.broadcast("too much", room="tea")
+    manager.broadcast("2" * 999, room="tea")
+    manager.broadcast("3", room="tea")
+    manager.broadcast("4", room="tea", exclude=client.ws)
     assert client.take(1) == [large]
     joining.get(timeout=20)
     manager.broadcast("live", room="tea")
-    assert client.take(1) == ["live"]
-    assert client.resumption.unrecovered == {"tea"}
+    assert client.take(len(came)) == came
+    assert client.resumption.unrecovered == ({"tea"} if history == 1 else set())
     leave_nothing(manager, broker)
 
 
@@ -210,3 +216,58 @@ def test_client_resumes_once_on_one_connection(net: Net, manager: Manager) -> No
     manager.join_room(client.ws, "tea")
     manager.broadcast("here", room="tea")
     assert client.take(1) == ["here"]
+
+
+def test_client_resumes_once_though_the_manager_let_it_go(net: Net, manager: Manager) -> None:
+    client = Client(net)
+    manager.join_room(client.ws, "tea")
+    client.step()
+    manager.broadcast("1", room="tea")
+    manager.join_room(client.come(), "tea")
+    manager.remove(client.ws)
+    manager.join_room(client.ws, "tea")
+    manager.broadcast("2", room="tea")
+    assert client.take(2) == ["1", "2"]
+    assert client.resumption.unrecovered == set()
+
+
+def test_client_gets_nothing_of_a_room_after_it_was_told_that_it_left(
+    net: Net, manager: Manager
+) -> None:
+    client = Client(net)
+    many = [net.meet(side=Side.CLIENT) for _ in range(20)]
+    for each in many:
+        manager.join_room(each.ws, "tea")
+    manager.join_room(client.ws, "tea")
+    huge = "x" * 3_000_000  # masking 20 of these takes many turns
+    telling = gevent.spawn(manager.broadcast, huge, room="tea")
+    excluding = gevent.spawn(manager.broadcast, "2", room="tea", exclude=client.ws)
+    gevent.sleep(0)
+    manager.leave_room(client.ws, "tea")
+    gevent.joinall([telling, excluding], raise_error=True)
+    manager.broadcast("3", room="tea")
+    manager.join_room(client.ws, "tea")
+    manager.broadcast("4", room="tea")
+    assert client.take(1) == ["4"]
+    assert client.resumption.unrecovered == set()
+    assert all(each.peer.receive(4) == [huge, "2", "3", "4"] for each in many)
+
+
+def test_client_from_the_future_is_told_so_though_it_is_slow(net: Net, broker: Gate) -> None:
+    manager = Manager(broker=broker, slow_peers="latest")
+    now = manager.broadcast("1", room="tea").position
+    assert now is not None
+    client = Client(net)
+    client.resumption.positions["tea"] = now._replace(offset=100)
+    manager.add(client.come())
+    manager.broadcast("x" * 10_000_000)  # more than a socket takes
+    joining = gevent.spawn(manager.join_room, client.ws, "tea")
+    gevent.idle()
+    for text in ("2", "3"):
+        manager.broadcast(text, room="tea")
+    client.take(1)
+    joining.get(timeout=20)
+    manager.broadcast("4", room="tea")
+    assert client.take(1) == ["4"]
+    assert client.resumption.unrecovered == {"tea"}
+    leave_nothing(manager, broker)

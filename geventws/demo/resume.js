@@ -6,10 +6,10 @@
 const MARK = '\x1e{"room":'; // what a head begins with
 const [MAX_HEAD, MAX_SAID, MAX_ROOMS] = [4096, 4590, 1000]; // characters; bytes before base64; positions
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]); // meant so, or would come again
-const BUSY = new Set([1012, 1013]); // the server asks for 5 to 30 seconds
+const BUSY = new Set([1012, 1013]), SLOW = "too slow for what is broadcast"; // asked for 5 to 30 s; at once
 const oneByOne = new TextDecoder("latin1"); // a character for each byte, and heads are ASCII
 
-function positionOf({ room, offset, epoch }) {
+function placeOf({ room, offset, epoch }) {
   const isNone = offset === undefined && epoch === undefined;
   const isOne = Number.isSafeInteger(offset) && offset >= 0 && /^"[\w-]{1,32}"$/.test(JSON.stringify(epoch));
   if (!(isNone || isOne) || (room !== null && typeof room !== "string")) throw new TypeError("no head");
@@ -46,7 +46,7 @@ export class ResumingSocket extends EventTarget {
     socket.onmessage = ({ data }) => this.#take(data);
     socket.onclose = ({ code, reason }) => {
       clearTimeout(patience);
-      if (this.#closed || FINAL.has(code)) return this.#tell("close", { code, reason });
+      if (this.#closed || (FINAL.has(code) && reason !== SLOW)) return this.#tell("close", { code, reason });
       if (Date.now() - since >= 1000 * this.stable) this.#failures = 0;
       const range = BUSY.has(code) ? [5, 30] : [0, 2 ** Math.min(this.#failures++, 20)];
       const [low, high] = range.map((seconds) => 1000 * Math.min(seconds, this.longest));
@@ -70,7 +70,7 @@ export class ResumingSocket extends EventTarget {
     if (!front.startsWith(MARK)) return this.#tell("message", { data, room: null });
     const end = front.indexOf("\n");
     try {
-      const head = JSON.parse(front.slice(1, end < 0 ? undefined : end)), position = positionOf(head);
+      const head = JSON.parse(front.slice(1, end < 0 ? undefined : end)), position = placeOf(head);
       if (end < 0) this.#note(head, position);
       else if (!position || this.#isNext(head.room, position))
         this.#tell("message", { data: data.slice(end + 1), room: head.room });
