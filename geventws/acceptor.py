@@ -11,12 +11,12 @@ import os
 import ssl as stdlib_ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from time import monotonic
 from typing import Any, Final, Self
 
 import gevent
 from gevent import socket
 
+from geventws.clock import monotonic
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Request, Response
 from geventws.ending import Ending

@@ -8,13 +8,13 @@ while there are connections.
 from __future__ import annotations
 
 import logging
-from time import monotonic
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
 from zope.interface import classImplements
 
+from geventws.clock import monotonic
 from geventws.interfaces import ICaretaker
 from geventws.transport import Transport, breathe
 from geventws.websocket import WebSocket

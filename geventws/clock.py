@@ -1,21 +1,27 @@
-"""The clock of the compiled modules, which a test may hold still.
+"""The clock that deadlines go by, which a test may hold still.
 
-Plain Python asks time.monotonic(), under whatever name a module has it, and geventws.testing
-replaces that name while one of its networks is open. Compiled modules ask C, through clock.pxd,
-which comes here for the time where it is held.
+Modules that wait by gevent's timers ask this one, so that geventws.testing can have both jump at
+once. What blocks a thread, or measures, asks time.monotonic().
 """
 
 from __future__ import annotations
 
-_held = -1.0  # what the clock says; below 0 it is nobody's, and runs
+import time
+
+_held = -1.0  # what the clock says; below 0 it runs
+
+
+def monotonic() -> float:
+    """Return the seconds that time.monotonic() says, or those that the clock is held at."""
+    return time.monotonic() if _held < 0.0 else _held
 
 
 def hold(now: float) -> None:
-    """Have the clock stand still at *now*, 0 or more; below 0 it runs again."""
+    """Have the clock stand still at *now*, 0 or more, in all threads; below 0 it runs again."""
     global _held
     _held = now
 
 
-def held() -> float:
-    """Return what hold() was last called with; below 0 the clock runs."""
-    return _held
+def is_held() -> bool:
+    """Return whether the clock stands still."""
+    return _held >= 0.0

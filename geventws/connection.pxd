@@ -1,8 +1,7 @@
 # C types for connection.py; nothing here may change what that file says.
 import cython
 
-cimport geventws.clock as time
-
+from geventws cimport clock
 from geventws.core.protocol cimport Protocol
 from geventws.sending cimport Sending
 

@@ -13,10 +13,10 @@ but one: the turn to send a message (see sending), which is handed on in the ord
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from geventws import clock
 from geventws.core.codes import (
     ABNORMAL_CLOSURE,
     GOING_AWAY,
@@ -61,14 +61,14 @@ class Connection(Sending):
         super().__init__(transport, protocol, options, side)
         transport.on_drained = self._drained
         # receiving
-        self._since = time.monotonic()  # when others last ran, as far as that is known here
+        self._since = clock.monotonic()  # when others last ran, as far as that is known here
         self._turn = 0  # the transport's, as it was when that was last asked for
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
         self._told: list[Any] | None = None  # events of those who wait for another one's reading
         # care
         self._caretaker: Any = None
-        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, time.monotonic())
+        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout, clock.monotonic())
         # closing
         self._ending = False
         self._resting: tuple[int, str, bool] | None = None  # see close_at_rest()
@@ -113,7 +113,7 @@ class Connection(Sending):
         Raises:
             ValueError: *code* may not be sent (RFC 6455 7.4), or *reason* is over 123 bytes.
         """
-        over_by = time.monotonic() + self._options.close_timeout
+        over_by = clock.monotonic() + self._options.close_timeout
         self._empty_backlog()
         self._protocol.close(code, reason)
         self._over_by = self._over_by or over_by
@@ -144,10 +144,10 @@ class Connection(Sending):
     def _await(self, whole: bool, timeout: float | None) -> Any:
         """Return the next message, or piece of one with its end, reading until there is one."""
         protocol = self._protocol
-        deadline = None if timeout is None else time.monotonic() + seconds(timeout)
+        deadline = None if timeout is None else clock.monotonic() + seconds(timeout)
         if self._resting is not None:
             self._rest()
-        if protocol.buffered() and time.monotonic() - self._since > _SHARE:
+        if protocol.buffered() and clock.monotonic() - self._since > _SHARE:
             self._breathe()
         while True:
             found = protocol.next_message() if whole else protocol.next_piece()
@@ -179,7 +179,7 @@ class Connection(Sending):
 
         When the protocol has not looked at all that is here, others run instead.
         """
-        if deadline is not None and time.monotonic() > deadline + GRACE:
+        if deadline is not None and clock.monotonic() > deadline + GRACE:
             raise TimeoutError("nothing arrived in time")
         if self._protocol.frames_this_turn >= TURN:
             self._breathe()
@@ -221,7 +221,7 @@ class Connection(Sending):
 
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
-        self._since = time.monotonic()
+        self._since = clock.monotonic()
         if data:
             self._protocol.receive_data(data)
         else:
@@ -256,7 +256,7 @@ class Connection(Sending):
         if protocol.pongs is not None:
             pongs, protocol.pongs = protocol.pongs, None
             for payload in pongs:
-                self._keepalive.pong(payload, time.monotonic())
+                self._keepalive.pong(payload, clock.monotonic())
                 self._ponged(payload)
 
     def _ponged(self, payload: bytes) -> None:
@@ -267,13 +267,13 @@ class Connection(Sending):
         try:
             self._transport.breathe()
         finally:  # who is interrupted has let others run as well
-            self._since = time.monotonic()
+            self._since = clock.monotonic()
 
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
         if self._protocol.frames_this_turn >= TURN:
             return True
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._since <= _SHARE:
             return False
         turn = self._transport.turn
@@ -336,7 +336,7 @@ class Connection(Sending):
         if self._ending:
             return
         self._ending = True
-        self._over_by = self._over_by or time.monotonic() + self._options.close_timeout
+        self._over_by = self._over_by or clock.monotonic() + self._options.close_timeout
         self._post()
         clean = self._protocol.close_sent and self._protocol.close_received
         if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
@@ -388,4 +388,4 @@ class Connection(Sending):
 
 def _left(deadline: float | None) -> float | None:
     """Return the seconds until *deadline*, at least 0."""
-    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    return None if deadline is None else max(deadline - clock.monotonic(), 0.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import select
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 import gevent
@@ -17,6 +16,7 @@ from gevent.event import Event
 from gevent.server import StreamServer
 from greenlet import getcurrent
 
+from geventws.clock import monotonic
 from geventws.core.codes import GOING_AWAY
 from geventws.manager import Manager
 from geventws.options import seconds

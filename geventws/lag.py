@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any, Final
 
 import gevent
+
+from geventws.clock import monotonic
 
 TICK: Final = 0.05  # seconds between two looks
 UNWATCHED: Final = 60.0  # seconds without read() after which the clock stands still

@@ -6,9 +6,9 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import ceil, inf
-from time import monotonic
 from typing import Any, Final
 
+from geventws.clock import monotonic
 from geventws.core.errors import InvalidHandshake
 from geventws.rates import Bucket, Rate, RateArgument, rate_of
 from geventws.trusted import group_of

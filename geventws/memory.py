@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 import gevent
 from gevent.event import Event
 from zope.interface import classImplements
 
+from geventws.clock import monotonic
 from geventws.interfaces import ITransport
 
 CAPACITY: Final = 64 * 1024  # bytes that an end takes before it reads any

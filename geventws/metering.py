@@ -8,9 +8,9 @@ Transport does without.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
+from geventws.clock import monotonic
 from geventws.core.codes import POLICY_VIOLATION, State
 from geventws.core.errors import ProtocolError
 from geventws.limits import Limits

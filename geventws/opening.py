@@ -11,9 +11,9 @@ import logging
 import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar
 
+from geventws.clock import monotonic
 from geventws.core.errors import InvalidHandshake, Rejected
 from geventws.core.handshake import Accepted, Opening, parse_response
 from geventws.core.headers import MAX_LINE, Headers, HeadReader, has_token

@@ -1,9 +1,7 @@
 # C types for outgoing.py; nothing here may change what that file says.
 import cython
 
-cimport cpython.time as time
-
-from geventws cimport kernel
+from geventws cimport clock, kernel
 
 cdef Py_ssize_t CORK
 cdef long _forks

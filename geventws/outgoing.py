@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -25,7 +24,7 @@ import gevent.ssl
 from gevent.monkey import get_original
 from greenlet import getcurrent
 
-from geventws import kernel
+from geventws import clock, kernel
 from geventws.outbox import Outbox
 
 BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
@@ -251,7 +250,7 @@ class Outgoing:
             if self.error is not None:
                 return
             if sent:
-                self._moved = time.monotonic()
+                self._moved = clock.monotonic()
             self._out.leave(sent)
             if not self._out.size:
                 self._out = None
@@ -260,10 +259,10 @@ class Outgoing:
 
     def _wait_drained(self, timeout: float | None) -> None:
         self._writer = getcurrent()
-        self._moved = time.monotonic()
+        self._moved = clock.monotonic()
         try:
             while self._out is not None and not self.closed:
-                left = None if timeout is None else self._moved + timeout - time.monotonic()
+                left = None if timeout is None else self._moved + timeout - clock.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError("the peer takes no more bytes")
                 timer = None if left is None else self._timer(left, self._write_timed_out)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from time import monotonic
 from typing import Any, Final
 
 import gevent
 
+from geventws.clock import monotonic
 from geventws.core.codes import TRY_AGAIN_LATER
 from geventws.core.errors import InvalidHandshake
 from geventws.lag import HubLag

@@ -9,10 +9,10 @@ whatever the transport still holds is bounded, and a slow peer costs its own mes
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
 from typing import Any
 
 from geventws.backlog import CLOSED, SENT, Backlog, SlowPeers
+from geventws.clock import monotonic
 from geventws.core.codes import Side, State
 from geventws.core.message import Encoded
 from geventws.core.protocol import Protocol

@@ -1,9 +1,7 @@
 # C types for transport.py; nothing here may change what that file says.
 import cython
 
-cimport cpython.time as time
-
-from geventws cimport kernel
+from geventws cimport clock, kernel
 from geventws.outgoing cimport Outgoing
 
 cdef Py_ssize_t _CHUNK

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import select
 import ssl
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +23,7 @@ from gevent.monkey import get_original
 from greenlet import getcurrent
 from zope.interface import classImplements
 
-from geventws import kernel
+from geventws import clock, kernel
 from geventws.interfaces import ITransport
 from geventws.outgoing import READY, TIMED_OUT, Outgoing
 
@@ -163,7 +162,7 @@ class Transport(Outgoing):
 
     def read(self, timeout: float | None = None) -> bytes:
         """Wait for bytes and return them; b"" is the end of the stream. See ITransport."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         if self._more:
             self._share()
             self._watch_readable()  # who reads without waiting may stay away after that
@@ -171,7 +170,7 @@ class Transport(Outgoing):
             late = False
             if not self._more:
                 late = self._wait_readable(
-                    None if deadline is None else deadline - time.monotonic()
+                    None if deadline is None else deadline - clock.monotonic()
                 )
             data = self._receive()  # even when late: both may have happened in one turn of the hub
             if data is not None:
@@ -232,11 +231,11 @@ class Transport(Outgoing):
 
     def _share(self) -> None:
         """Let others run now and then, where there is always more to read at once."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._since > SHARE:
             self._since = now  # who is interrupted here has let others run as well
             self.breathe()
-            self._since = time.monotonic()
+            self._since = clock.monotonic()
 
     def _wait_readable(self, timeout: float | None) -> bool:
         """Wait for something to receive; return whether the time is up instead."""
@@ -254,7 +253,7 @@ class Transport(Outgoing):
             if timer is not None:
                 timer.close()
         if self._tls:  # there is always more to try at once, so what counts is when others ran
-            self._since = time.monotonic()
+            self._since = clock.monotonic()
         return told is TIMED_OUT
 
     def _watch_readable(self) -> None:

@@ -6,12 +6,12 @@ message -> send() -> the wire -> receive() -> message
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
 
 from zope.interface import classImplements
 
 from geventws.callbacks import Callbacks
+from geventws.clock import monotonic
 from geventws.core.codes import (
     GOING_AWAY,
     INTERNAL_ERROR,

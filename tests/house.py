@@ -39,6 +39,7 @@ HOUSE = [
     "websocket",
     "counts",
     "events",
+    "ids",
     "logs",
     "frames",
     "pushed",

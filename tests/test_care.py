@@ -14,11 +14,12 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from geventws.care import LONGEST, SLOT, Caretaker, caretaker
+from geventws.clock import monotonic
 from geventws.core.codes import CLOSE, PING, PONG, TEXT
 from geventws.core.errors import ConnectionClosed
 from geventws.interfaces import ICaretaker
 from geventws.options import Options
-from geventws.testing.virtual import monotonic, virtual_time
+from geventws.testing.virtual import virtual_time
 from setup import ROOT
 from tests.core.helpers import closing
 from tests.pairs import QUIET, burn, pair, server_and_peer

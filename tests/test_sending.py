@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from time import monotonic
 
 import gevent
 import pytest
@@ -21,11 +20,13 @@ from geventws.backlog import (
     SlowPeers,
 )
 from geventws.care import caretaker
+from geventws.clock import monotonic
 from geventws.core.codes import Side
 from geventws.core.deflate import Agreed
 from geventws.core.errors import ConnectionClosed
 from geventws.core.message import Encoded
 from geventws.options import Options
+from geventws.testing.virtual import virtual_time
 from geventws.websocket import WebSocket
 from tests.peers import Net
 
@@ -38,7 +39,7 @@ both_sides = pytest.mark.parametrize("side", [Side.SERVER, Side.CLIENT], ids=["s
 
 @pytest.fixture
 def net() -> Iterator[Net]:
-    with Net() as made:
+    with virtual_time(), Net() as made:
         yield made
 
 

@@ -19,6 +19,7 @@ from gevent.socket import socket as Socket
 from geventws.core.codes import PING, PONG, TEXT, Side
 from geventws.core.errors import ConnectionClosed
 from geventws.options import Options
+from geventws.testing.virtual import virtual_time
 from geventws.transport import breathe
 from geventws.websocket import WebSocket
 from tests.core.helpers import AGREED, Raw
@@ -233,12 +234,13 @@ def test_peer_that_answers_pings_is_left_alone() -> None:
 
 
 def test_peer_whose_application_sleeps_still_answers_pings() -> None:
-    ours, theirs = pair(client=Options(ping_interval=0.25, ping_timeout=0.75))
-    with pytest.raises(TimeoutError):
-        ours.receive(timeout=2)
-    assert theirs.stats.pings_received >= 2
-    ours.drop()
-    theirs.drop()
+    with virtual_time():
+        ours, theirs = pair(client=Options())  # who pings after 20 seconds, and waits for 20
+        with pytest.raises(TimeoutError):
+            ours.receive(timeout=90)
+        assert theirs.stats.pings_received == 4
+        for end in (ours, theirs):
+            end.drop()
 
 
 @plain_and_tls

@@ -13,11 +13,11 @@ from hashlib import sha256
 from hmac import compare_digest
 from hmac import new as hmac
 from secrets import token_hex, token_urlsafe
-from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
 
 from geventws.assets import page_file, page_headers
+from geventws.clock import monotonic
 from geventws.core.errors import InvalidHandshake
 from geventws.core.handshake import Request, Response, refusal
 from geventws.dashboard.snapshot import snapshot

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import nlargest
-from time import monotonic
 from typing import Any, Final
 
+from geventws.clock import monotonic
 from geventws.counts import add_up
 from geventws.lag import HubLag
 from geventws.logs import connection_id

@@ -51,14 +51,18 @@ def connections() -> Iterator[Callable[..., Any]]:
     """Give what connects to a server, an application or a url, and close that after the block."""
     with ExitStack() as stack:
 
-        def connect(to: Any, *path: str, **arguments: Any) -> WebSocket:
+        def connect(to: Any, path: str | None = None, **arguments: Any) -> WebSocket:
+            if isinstance(to, str) and path is not None:
+                raise TypeError("path: the url has one itself")
             if isinstance(to, WebSocketServer):
-                where = f"ws://127.0.0.1:{to.address[1]}{''.join(path) or '/'}"
-                ws = connect_by_url(where, **{"proxy": None} | arguments)
-            elif callable(to):
-                ws = connect_in_memory(to, *path, **arguments)
-            else:
+                scheme = "wss" if to.ssl_enabled else "ws"
+                to = f"{scheme}://{LOCAL[0]}:{to.address[1]}{path or '/'}"
+                arguments = {"proxy": None} | arguments
+            ws: WebSocket
+            if isinstance(to, str):
                 ws = connect_by_url(to, **arguments)
+            else:
+                ws = connect_in_memory(to, path or "/", **arguments)
             stack.callback(ws.close)
             return ws
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
-from time import monotonic
 from typing import Any, Final, NamedTuple
 from weakref import WeakSet
 
 import gevent
 
 from geventws.care import Caretaker
+from geventws.clock import monotonic
 
 PATIENCE: Final = 2.0  # seconds until what ends by itself must have ended
 STEP: Final = 0.01  # seconds between two looks

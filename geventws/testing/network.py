@@ -28,7 +28,7 @@ from geventws.testing.link import Conditions, Link
 from geventws.testing.listening import Server
 from geventws.testing.opening import OpeningArguments, open_over
 from geventws.testing.pairs import begin, pair_over
-from geventws.testing.virtual import START, VirtualLoop, adopt, virtual_time
+from geventws.testing.virtual import START, VirtualLoop, virtual_time
 from geventws.upgrader import Handler, UpgradeArguments
 from geventws.uri import URI
 from geventws.websocket import WebSocket
@@ -54,11 +54,12 @@ class Network(Conditions):
     Within the block gevent's timers and the library's deadlines go by the clock of the network,
     which stands still while anything can run, and jumps to the next timer when nothing can. What
     waits for 20 seconds waits no time at all, and the same seed brings the same again. What neither
-    gevent nor this library times is real: time.time(), time.monotonic() in a test of one's own,
-    and other threads, which must not use the library meanwhile.
+    gevent nor this library times is real: what the module time says, and other threads, which must
+    not use the library meanwhile.
 
-    A greenlet that waits, with no timer, for what never comes, gets gevent's LoopExit an hour of
-    that time later. At the end of the block every connection is closed and every handler killed.
+    Who has opened the block and waits, without a timeout, for what never comes gets gevent's
+    LoopExit an hour of that time later. At its end every connection is closed, every handler
+    killed.
 
     Args:
         seed: of all that is random here; None takes another one each time. repr() has it.
@@ -230,7 +231,7 @@ class Network(Conditions):
     def _reach(self, where: URI, deadline: float | None) -> MemoryTransport:
         if where.secure or where.path is not None:
             raise ValueError("url: only ws://, for this network has no TLS and no unix sockets")
-        self._refresh()
+        self._check_open()
         self._make_round_trip(deadline)
         server = self._servers.get((where.host, where.port))
         if server is None or not server.listening:
@@ -248,7 +249,7 @@ class Network(Conditions):
                 raise late(TCP)
 
     def _join(self, address: tuple[str, int]) -> Link:
-        self._refresh()
+        self._check_open()
         client = ("client", PORT + len(self.links))
         link = Link(self, (client, address), self._capacity)
         self.links.append(link)
@@ -256,11 +257,9 @@ class Network(Conditions):
             link.partition()
         return link
 
-    def _refresh(self) -> None:
-        """Have modules go by the network's clock that were imported since it was opened."""
-        if self._loop is None or not self._is_open:
+    def _check_open(self) -> None:
+        if not self._is_open:
             raise RuntimeError("a network is there for the length of its with block")
-        adopt()
 
     # What can go wrong
 

@@ -1,4 +1,4 @@
-"""Virtual time: a hub whose timers jump, and the clock that the library goes by meanwhile.
+"""Virtual time: a loop whose timers jump, and the clock that the library goes by meanwhile.
 
 nothing can run -> the clock jumps to the next timer -> its callback runs
 
@@ -8,25 +8,24 @@ as the greenlets run that it wakes, and two runs of the same program take the sa
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
-from types import ModuleType
 from typing import Any, Final
 
 import gevent
-import gevent.hub
+from gevent.exceptions import LoopExit
+from gevent.hub import Waiter
+from greenlet import getcurrent
 
 from geventws import clock
+from geventws.care import _caretakers
 
 START: Final = 1024.0  # the first time; above 0, since modules take that for "never"
 # Seconds that go by with nobody but the caretaker waiting until the hub finds that all is over.
 PATIENCE: Final = 3600.0
 
 Loop: Any = gevent.config.loop
-_hubs: Any = gevent.hub  # of which gevent's annotations know too little
 
 
 class VirtualLoop(Loop):  # type: ignore[misc]
@@ -149,73 +148,80 @@ class VirtualTimer:
         self.stop()
 
 
-# The clock
+class _Stay:
+    """The stay of this thread's hub in a virtual loop, in a callback of its own loop.
 
-_real: Final = (time.monotonic, time)  # in the place of which modules get what follows
+    The hub remains, and with it what belongs to it: locks, events and queues that others have made
+    are as good within as before and after.
+    """
 
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._hub: Any = gevent.get_hub()
+        self._own = self._hub.loop
+        self._who: Any = getcurrent()
+        self._begun: Any = Waiter(self._hub)
+        self._over = False
 
-def monotonic() -> float:
-    """Return the time of the loop that is there; real time without one."""
-    return clock.held() if clock.held() >= 0 else time.monotonic()
+    def begin(self) -> None:
+        """Return when the hub is with the virtual loop."""
+        for made in ("threadpool", "resolver"):  # of the loop there is when they are first needed
+            getattr(self._hub, made)
+        self._own.run_callback(self._run)
+        try:
+            self._begun.get()
+        except BaseException:  # as when this greenlet is killed
+            self.end()
+            raise
 
+    def end(self) -> None:
+        """Return when the hub is with its own loop again."""
+        self._over = True
+        if self._hub.loop is self._loop:
+            self._loop.break_()
+            ended: Any = Waiter(self._hub)
+            self._own.run_callback(ended.switch, None)
+            ended.get()
+        self._loop.destroy()
 
-class _Time(ModuleType):
-    """The module time, with another monotonic()."""
-
-    monotonic = staticmethod(monotonic)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-
-_virtual: Final = (monotonic, _Time("time"))
-
-
-def adopt() -> None:
-    """Have every module of the library that is imported go by this clock, until abandon()."""
-    _replace(_real, _virtual)
-
-
-def abandon() -> None:
-    """Have them go by real time again."""
-    _replace(_virtual, _real)
-    clock.hold(-1.0)
-
-
-def _replace(old: tuple[Any, Any], new: tuple[Any, Any]) -> None:
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] != "geventws" or name == __name__:
-            continue
-        for known in ("monotonic", "time"):
-            found = vars(module).get(known)
-            for before, after in zip(old, new, strict=True):
-                if found is before:
-                    setattr(module, known, after)
+    def _run(self) -> None:
+        """Run the virtual loop; called by the hub in its own."""
+        if self._over:
+            return
+        caretaker = _caretakers.pop(self._hub, None)  # it sleeps in the other loop
+        self._hub.loop, self._loop.error_handler = self._loop, self._hub
+        self._loop.run_callback(self._begun.switch, None)
+        while not self._over:
+            self._loop.run()
+            if not self._over:
+                self._who.throw(LoopExit("This operation would block forever", self._hub, []))
+        self._hub.loop, self._loop.error_handler = self._own, None
+        _caretakers.pop(self._hub, None)
+        if caretaker is not None:
+            _caretakers[self._hub] = caretaker
+        self._own.update_now()  # real time went by
 
 
 @contextmanager
 def virtual_time() -> Iterator[VirtualLoop]:
-    """Give this thread a hub with virtual time for a block, and the library its clock.
+    """Have the time of this thread's hub be virtual for a block, and the library's clock with it.
 
-    What waits in the hub before waits until the end of the block. Greenlets that are left then
-    never run again.
+    Who has waited for a timer or for a descriptor before does so until the end of the block. Who is
+    left then, waiting for one of the block's, never runs again.
 
     Raises:
         RuntimeError: there is such a block already, in this thread or another one.
     """
-    if clock.held() >= 0:
+    if clock.is_held():
         raise RuntimeError("virtual time is there already; one at a time has it")
-    before = gevent.get_hub()
-    loop = VirtualLoop(default=False)
-    hub = _hubs.Hub(loop=loop)
-    _hubs.set_hub(hub)
-    clock.hold(loop.time)
-    adopt()
+    clock.hold(START)
     try:
-        yield loop
-    finally:
-        abandon()
+        loop = VirtualLoop(default=False)
+        stay = _Stay(loop)
+        stay.begin()
         try:
-            hub.destroy(destroy_loop=True)
+            yield loop
         finally:
-            _hubs.set_hub(before)
+            stay.end()
+    finally:
+        clock.hold(-1.0)

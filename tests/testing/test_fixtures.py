@@ -12,6 +12,7 @@ from geventws.core.errors import ConnectionClosed
 from geventws.testing.fixtures import connections, networks, nothing_left, pairs, servers
 from geventws.websocket import EchoWebSocket
 from tests.ends import caught
+from tests.servers import certified, trusting
 from tests.serving import echo
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
@@ -41,6 +42,17 @@ def test_connections_go_to_applications_and_urls_too() -> None:
         ws = connect(url, proxy=None)
         assert connect(application, "/here").receive(timeout=10) == "/here"
     assert ws.close_code == 1000
+
+
+def test_connection_to_a_server_with_tls_has_tls() -> None:
+    with servers() as start, connections() as connect:
+        server = start(EchoWebSocket, ssl=certified("127.0.0.1"))
+        assert connect(server, ssl=trusting()).ping(timeout=10) >= 0
+
+
+def test_path_beside_a_url_is_refused() -> None:
+    with connections() as connect, pytest.raises(TypeError, match="path"):
+        connect("ws://127.0.0.1:1/", "/path")
 
 
 def test_pairs_are_dropped_at_the_end() -> None:

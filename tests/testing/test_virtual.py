@@ -12,8 +12,10 @@ import gevent
 import pytest
 from gevent.event import Event
 from gevent.exceptions import LoopExit
+from gevent.lock import Semaphore
+from gevent.queue import Queue
 
-from geventws import care, clock, sockets
+from geventws import clock
 from geventws.testing.pairs import pair
 from geventws.testing.virtual import PATIENCE, START, VirtualLoop, virtual_time
 from tests.ends import caught
@@ -148,17 +150,11 @@ def test_what_is_written_to_a_pipe_is_read_first(loop: VirtualLoop) -> None:
 
 
 def test_library_goes_by_the_clock_and_no_longer_than_the_block() -> None:
-    asking: Any = care
-    whole: Any = sockets
-    assert asking.monotonic is time.monotonic
     with virtual_time() as loop:
-        assert asking.monotonic() == START
-        assert whole.time.monotonic() == START
-        assert whole.time.perf_counter is time.perf_counter
+        assert clock.monotonic() == START
         gevent.sleep(5)
-        assert (asking.monotonic(), clock.held(), loop.time) == (START + 5,) * 3
-    assert asking.monotonic is time.monotonic
-    assert clock.held() < 0
+        assert clock.monotonic() == loop.time == START + 5
+    assert not clock.is_held()
 
 
 def test_deadlines_of_a_connection_are_exact() -> None:
@@ -172,17 +168,83 @@ def test_deadlines_of_a_connection_are_exact() -> None:
         gevent.sleep(1)
 
 
-def test_hub_of_before_is_there_again_though_the_block_fails() -> None:
-    before = gevent.get_hub()
+def test_loop_of_before_is_there_again_though_the_block_fails() -> None:
+    hub, before = gevent.get_hub(), gevent.get_hub().loop
 
     def fail() -> None:
-        with virtual_time():
-            assert gevent.get_hub() is not before
+        with virtual_time() as loop:
+            assert hub.loop is loop
             raise KeyError
 
     assert isinstance(caught(fail), KeyError)
-    assert gevent.get_hub() is before
+    assert hub.loop is before
     gevent.sleep(0.001)
+
+
+def contend(lock: Semaphore, event: Event, queue: Queue[int]) -> None:
+    """Have greenlets wait for each."""
+    with lock:
+        waiting = [gevent.spawn(each) for each in (lock.acquire, event.wait, queue.get)]
+        gevent.sleep(0.001)
+    event.set()
+    queue.put(1)
+    gevent.joinall(waiting, raise_error=True)
+    event.clear()
+    lock.release()
+
+
+def test_locks_events_and_queues_serve_before_within_and_after() -> None:
+    shared: Any = Semaphore(1), Event(), Queue[int]()
+    for _ in range(2):
+        contend(*shared)
+        with virtual_time():
+            contend(*shared)
+
+
+def test_any_greenlet_may_have_a_block_while_others_wait_for_its_end() -> None:
+    woken: list[bool] = []
+    sleeper = gevent.spawn_later(0.001, lambda: woken.append(clock.is_held()))
+
+    def live() -> float:
+        with virtual_time() as loop:
+            gevent.sleep(YEAR)
+            assert isinstance(caught(Event().wait), LoopExit)
+            return loop.time
+
+    assert gevent.spawn(live).get() >= START + YEAR
+    sleeper.join()
+    assert woken == [False]
+
+
+def test_who_is_killed_on_the_way_in_has_no_block() -> None:
+    entered: list[VirtualLoop] = []
+
+    def enter() -> None:
+        with virtual_time() as loop:
+            entered.append(loop)
+
+    entering = gevent.spawn(enter)
+    gevent.get_hub().loop.run_callback(entering.throw, gevent.GreenletExit)
+    entering.join()
+    gevent.sleep(0.001)
+    assert (entered, clock.is_held()) == ([], False)
+
+
+def test_care_for_connections_of_before_goes_on_after() -> None:
+    client, server = pair(ping_interval=0.3, ping_timeout=10.0)
+    gevent.sleep(0.001)
+    with virtual_time():
+        within, _ = pair(ping_interval=0.3)
+        gevent.sleep(60)
+        assert within.latency is not None
+        within.close()
+        gevent.sleep(1)
+    assert client.latency is None
+    with gevent.Timeout(10):
+        while server.stats.pings_received == 0:
+            gevent.sleep(0.01)
+    for end in (client, server):
+        end.drop()
 
 
 def test_one_block_at_a_time_has_virtual_time(loop: VirtualLoop) -> None:
