@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,11 @@ from tests.servers import authority
 PATIENCE = 20.0  # seconds
 PROGRAM = "redis-server"
 EPHEMERAL: tuple[str, ...] = ("--save", "")
+MASTERS = 3
+CLUSTERED = (
+    *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
+    *("--repl-diskless-sync-delay", "0"),
+)
 DURABLE: tuple[str, ...] = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 OK = b"+PONG\r\n"
 
@@ -63,6 +69,11 @@ class RedisServer:
             while not self._answers():
                 assert self._process.poll() is None, log.read_text()
                 gevent.sleep(0.005)
+
+    @property
+    def name(self) -> str:
+        """What it is called in its cluster."""
+        return self.ask("CLUSTER", "MYID").split(b"\r\n")[1].decode()
 
     def _answers(self) -> bool:
         try:
@@ -136,23 +147,57 @@ def tls_server() -> Iterator[tuple[str, str]]:
             server.kill()
 
 
+class Cluster:
+    """Three masters, which share all slots, and a replica of the first.
+
+    Redis takes two seconds to trust a cluster, so they are started early and waited for late.
+
+    Attributes:
+        servers: the masters in the order of their slots, then the replica.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.servers = []
+        for number in range(MASTERS + 1):
+            place = directory / str(number)
+            place.mkdir()
+            self.servers.append(RedisServer(place, *EPHEMERAL, *CLUSTERED))
+            self.servers[-1].start()
+        for number, server in enumerate(self.servers[:MASTERS]):
+            first, end = (16384 * each // MASTERS for each in (number, number + 1))
+            server.ask("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            server.ask("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+        for server, other in permutations(self.servers, 2):
+            server.ask("CLUSTER", "MEET", "127.0.0.1", str(other.port))
+
+    def join(self) -> list[RedisServer]:
+        """Wait until the slots are served; return the servers."""
+        with gevent.Timeout(PATIENCE, AssertionError("no cluster")):
+            while not all(map(self._is_joined, self.servers)):
+                gevent.sleep(0.02)
+        master, replica = self.servers[0], self.servers[-1]
+        assert replica.ask("CLUSTER", "REPLICATE", master.name).startswith(b"+OK")
+        return self.servers
+
+    def _is_joined(self, server: RedisServer) -> bool:
+        info = server.ask("CLUSTER", "INFO")
+        return b"cluster_state:ok" in info and b"known_nodes:%d\r" % len(self.servers) in info
+
+    def kill(self) -> None:
+        """End them all."""
+        for server in self.servers:
+            server.kill()
+
+
 @contextmanager
-def cluster(masters: int = 3) -> Iterator[list[RedisServer]]:
-    """Have a cluster of so many masters and no replica, whose slots are all served."""
+def cluster() -> Iterator[Cluster]:
+    """Have a cluster that is beginning to be one."""
     with TemporaryDirectory(prefix="redis") as directory:
-        servers = []
+        begun = Cluster(Path(directory))
         try:
-            for number in range(masters):
-                place = Path(directory) / str(number)
-                place.mkdir()
-                arguments = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-                servers.append(RedisServer(place, *EPHEMERAL, *arguments))
-                servers[-1].start()
-            _join(servers)
-            yield servers
+            yield begun
         finally:
-            for server in servers:
-                server.kill()
+            begun.kill()
 
 
 @contextmanager
@@ -170,22 +215,6 @@ def sentinel(directory: str, master: RedisServer) -> Iterator[RedisServer]:
         yield watcher
     finally:
         watcher.kill()
-
-
-def _join(servers: list[RedisServer]) -> None:
-    edges = [16384 * number // len(servers) for number in range(len(servers) + 1)]
-    for number, server in enumerate(servers):
-        server.ask("CLUSTER", "ADDSLOTSRANGE", str(edges[number]), str(edges[number + 1] - 1))
-        server.ask("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
-        server.ask("CLUSTER", "MEET", "127.0.0.1", str(servers[0].port))
-    with gevent.Timeout(PATIENCE, AssertionError("no cluster")):
-        while not all(_is_joined(server, len(servers)) for server in servers):
-            gevent.sleep(0.02)
-
-
-def _is_joined(server: RedisServer, size: int) -> bool:
-    info = server.ask("CLUSTER", "INFO")
-    return b"cluster_state:ok" in info and b"cluster_known_nodes:%d" % size in info
 
 
 class Cable(StreamServer):
@@ -223,12 +252,18 @@ class Cable(StreamServer):
     def _pass(self, near: Any, address: object) -> None:
         if self.is_cut:
             return
-        with socket.create_connection(("127.0.0.1", self._server.port)) as far, near:
-            self._ends |= {near, far}
-            back = gevent.spawn(self._pass_back, far, near)
-            with suppress(OSError):
-                while data := near.recv(65536):
-                    far.sendall(data)
+        with suppress(OSError), near:
+            far = socket.create_connection(("127.0.0.1", self._server.port))
+            with far:
+                self._pass_on(near, far)
+
+    def _pass_on(self, near: Any, far: Any) -> None:
+        self._ends |= {near, far}
+        back = gevent.spawn(self._pass_back, far, near)
+        try:
+            while data := near.recv(65536):
+                far.sendall(data)
+        finally:
             back.kill()
             self._ends -= {near, far}
 

@@ -21,7 +21,7 @@ from geventws.adapters.redis.nodes import Place, nodes_of, place
 from geventws.adapters.redis.pipe import Delays, Request
 from geventws.adapters.redis.scripts import PUBLISH
 from geventws.adapters.redis.subscriber import Listener
-from geventws.adapters.redis.tracks import Track
+from geventws.adapters.redis.tracks import Known, Track
 from geventws.broker import (
     Deliver,
     History,
@@ -145,7 +145,9 @@ class RedisBroker:
         if not track.delivers:  # it was unsubscribed meanwhile
             self._nodes.unfollow(track)
         elif not track.ready.wait(max(0.0, deadline - monotonic())):
-            raise ConnectionError("redis: not subscribed in time") from subscriber.error
+            raise ConnectionError("redis: not subscribed in time") from (
+                subscriber.error or track.error
+            )
         if self._ended:
             raise ConnectionError(self._ended)
 
@@ -198,13 +200,17 @@ class RedisBroker:
         if len(self._published) > PUBLISHED:
             del self._published[next(iter(self._published))]
 
-    def _request(self, room: str, place: Place, body: bytes) -> Request:
+    def _known(self, room: str) -> Known:
+        """Return what this process was told of *room*."""
         track = self._tracks.get(room)
-        heard = track and (track.position or track.base)
-        known = heard or self._published.get(room) or Position(0, "")
+        return track.known if track and track.position else Known(*self._published.get(room, ()))
+
+    def _request(self, room: str, place: Place, body: bytes) -> Request:
+        known = self._known(room)
         return Request(
             *(place.meta, place.stream, place.channel, body, self._size, *self._ttls),
-            *(new_epoch(), self._node, self._number, known.epoch, known.offset),
+            *(known.epoch, known.offset, " ".join(known.over), new_epoch()),
+            *(self._node, self._number),
             self._nodes.publish,
             script=PUBLISH,
             keys=3,
@@ -213,7 +219,8 @@ class RedisBroker:
     def history(self, room: str, since: Position | None = None) -> History:
         """Return what was published in *room* after *since*, or all that is remembered.
 
-        *recovered* is true where nothing is missing between *since* and now.
+        *recovered* is true where nothing is missing between *since* and now. That may come from a
+        stranger: a position that never was is not recovered, and changes nothing.
 
         Raises:
             ConnectionError: Redis did not answer in time.
@@ -221,7 +228,7 @@ class RedisBroker:
         self._begin(room)
         if not self._size:
             return History([], None, since is None)
-        return self._memory.history(room, self._place(room), since)
+        return self._memory.history(room, self._place(room), self._known(room), since)
 
     def enter(self, room: str, member: str, info: Any = None) -> None:
         """Have presence() name *member* until leave(), or *presence_ttl* after the process is gone.

@@ -16,7 +16,7 @@ from geventws.adapters.redis.envelope import unpack_body
 from geventws.adapters.redis.nodes import Nodes, Place
 from geventws.adapters.redis.pipe import Delays, Request
 from geventws.adapters.redis.scripts import HISTORY
-from geventws.adapters.redis.tracks import Track
+from geventws.adapters.redis.tracks import Known, Track
 from geventws.broker import History, Position, Publication, new_epoch
 from geventws.events import IWebSocketEvent
 
@@ -51,16 +51,18 @@ class Page:
         self.publications: list[Publication] = []
         self.last: Position | None = None
         self.foreign: list[ValueError] = []
-        for name, (_, body) in entries:
+        for name, fields in entries:
             self.last = Position(int(name.partition(b"-")[0]), self.position.epoch)
             try:
-                self.publications.append(unpack_body(room, body, self.last))
+                self.publications.append(unpack_body(room, fields[1], self.last))
             except ValueError as error:
                 self.foreign.append(error)
 
 
 class Memory:
     """What rooms remember, read page by page.
+
+    Where a room stands before what is *known* of it here, it has come back older, and begins anew.
 
     Args:
         ttl: milliseconds for which a room's epoch is remembered.
@@ -79,12 +81,15 @@ class Memory:
         self._timeout = timeout
         self._on_foreign = on_foreign
 
-    def read(self, room: str, place: Place, since: Position | None, size: int = PAGE) -> Page:
+    def read(
+        self, room: str, place: Place, known: Known, since: Position | None = None, size: int = PAGE
+    ) -> Page:
         """Return up to *size* publications after *since*. Raises ConnectionError."""
         offset, epoch = since or (0, "")
-        known = epoch.encode(errors="replace")  # it may come from a client
+        name = epoch.encode(errors="replace")  # it may come from a client
         request = Request(
-            *(place.meta, place.stream, known, offset, size, self._ttl, new_epoch()),
+            *(place.meta, place.stream, name, offset, size),
+            *(known.epoch, known.offset, " ".join(known.over), new_epoch(), self._ttl),
             script=HISTORY,
             keys=2,
         )
@@ -93,13 +98,13 @@ class Memory:
             self._on_foreign(room, error)
         return page
 
-    def history(self, room: str, place: Place, since: Position | None) -> History:
+    def history(self, room: str, place: Place, known: Known, since: Position | None) -> History:
         """Return what was published after *since*, up to now. Raises ConnectionError."""
-        page = self.read(room, place, since)
+        page = self.read(room, place, known, since)
         until = page.position
         found = page.publications
         while page.last is not None and page.last.offset < until.offset:
-            page = self.read(room, place, page.last)
+            page = self.read(room, place, known, page.last)
             if page.position.epoch != until.epoch:  # the memory was lost meanwhile
                 found, until = [], page.position
             found.extend(page.publications)
@@ -156,10 +161,11 @@ class Filler:
     def _fill(self, track: Track) -> None:
         delays = Delays()
         while track.delivers:
-            track.again = False
+            track.begin_look()
             try:
                 self._look(track)
-            except ConnectionError:
+            except ConnectionError as error:
+                track.error = error
                 track.again = True
                 delays.wait()
             if not track.catch_up():
@@ -167,14 +173,14 @@ class Filler:
 
     def _look(self, track: Track) -> None:
         place = self._name(track.room)
-        since = track.position or track.base
+        since = track.position
         if since is None:
-            track.base = self._memory.read(track.room, place, None, 0).position
+            track.move(self._memory.read(track.room, place, track.known, size=0).position)
             return
-        history = self._memory.history(track.room, place, since)
+        history = self._memory.history(track.room, place, track.known, since)
         if not history.recovered:
             self._on_gap(track.room, since, history)
         for publication in history.publications:
             track.tell(publication)
-        if not history.recovered:
-            track.position = history.position
+        if history.position is not None and not history.recovered:
+            track.move(history.position)

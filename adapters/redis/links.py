@@ -15,6 +15,7 @@ import redis
 from gevent.lock import RLock
 from gevent.socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY
 from redis.connection import ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import RedisError
 from redis.sentinel import Sentinel
 
 from geventws.tls import wrap
@@ -115,14 +116,24 @@ class Link:
     def connect(self) -> None:
         """Open it, if it is not. Raises RedisError or OSError where that is not possible in time.
 
-        Sentinels are asked each time who the master is.
+        Nothing is to be expected on an open one. Sentinels are asked each time who the master is.
         """
-        if self._open:
+        if self._open and not self._has_ended():
             return
         if self._locate is not None:
             self._connection.host, self._connection.port = self._locate()
         self._connection.connect()
         self._open = True
+
+    def _has_ended(self) -> bool:
+        """Return whether the peer has closed it: what is written then is not known to be lost."""
+        try:
+            ended: bool = self._connection.can_read(0)
+        except (RedisError, OSError):
+            ended = True
+        if ended:
+            self.disconnect()
+        return ended
 
     def disconnect(self) -> None:
         """Close it; who waits on it gets an error."""

@@ -114,6 +114,7 @@ class Pipe:
         self._on_lost = on_lost
         self._queue: deque[Request] = deque()
         self._batch: list[Request] = []  # at work
+        self._refusal: ReadOnlyError | None = None
         self._places = BoundedSemaphore(QUEUED)
         self._wake = Event()
         self._delays = Delays()
@@ -193,18 +194,23 @@ class Pipe:
 
     def _exchange(self, batch: list[Request]) -> None:
         """Send *batch* and take the replies; those are sent again whose script was not known."""
+        self._refusal = None
         while batch:
             packed = self._link.pack([request.command() for request in batch])
             for request in batch:
                 request.sent = True
             self._link.send(packed, check_health=False)
             batch = [request for request in batch if self._is_unknown(request)]
+        if self._refusal is not None:
+            raise self._refusal
 
     def _is_unknown(self, request: Request) -> bool:
         try:
             request.reply.set(self._link.read())
-        except ReadOnlyError:
-            raise  # the master is another one now
+        except ReadOnlyError as error:  # the master is another one now
+            self._refusal = error
+            request.sent = False
+            request.lose(error)
         except ResponseError as error:
             return request.refuse(error)
         return False

@@ -26,68 +26,84 @@ def _script(*parts: str) -> Script:
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-_BEGIN: Final = """
-local function begin(epoch, ttl)
+# Returns where the room stands, and whether it begins anew. It does where nobody remembers that,
+# where what is there is not ours, and where Redis has come back older: the node that asks was told
+# of more, or that this epoch is over.
+_STAND: Final = """
+local function stand(known, offset, over, fresh, ttl)
+  local meta = redis.call('HMGET', KEYS[1], 'e', 's')
+  local epoch, at = meta[1] or '', tonumber(meta[2])
+  local is_ours = at and #epoch == 8 and not string.find(epoch, '[^%w_-]')
+  if is_ours and not string.find(over, epoch, 1, true) then
+    if epoch ~= known or at >= offset then return epoch, at, false end
+  end
   redis.call('DEL', KEYS[1], KEYS[2])
-  redis.call('HSET', KEYS[1], 'e', epoch, 's', 0)
+  redis.call('HSET', KEYS[1], 'e', fresh, 's', 0)
   redis.call('PEXPIRE', KEYS[1], ttl)
+  return fresh, 0, true
 end
 """
 
-# A retry is told from a first attempt, since only then the stream is searched. A node's last number
-# is forgotten after ten minutes, when there are many nodes: no retry comes that late.
+# A retry is told from a first attempt, since only then the stream is searched. In another epoch it
+# comes to nothing: what the first attempt did is forgotten, but others may have heard it. A node's
+# last number is forgotten after ten minutes, when there are many nodes: no retry comes that late.
 _PUBLISH: Final = """
 local body, size, ttl, keep = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local fresh, node, number = ARGV[5], 'n' .. ARGV[6], tonumber(ARGV[7])
-local known, offset = ARGV[8], tonumber(ARGV[9])
-local meta = redis.call('HMGET', KEYS[1], 'e', 's', node)
-local epoch = meta[1]
-if not epoch or (epoch == known and tonumber(meta[2]) < offset) then
-  begin(fresh, keep)
-  epoch, meta[3] = fresh, false
-end
-local last = meta[3] and tonumber(string.match(meta[3], '^%d+'))
-if last and last >= number and ARGV[11] == '1' then
+local known = ARGV[5]
+local epoch, at, is_new = stand(known, tonumber(ARGV[6]), ARGV[7], ARGV[8], keep)
+local node, number = 'n' .. ARGV[9], tonumber(ARGV[10])
+local last = redis.call('HGET', KEYS[1], node)
+last = last and tonumber(string.match(last, '^%d+'))
+local forgot = is_new or known ~= '' and known ~= epoch
+if ARGV[12] == '1' and (forgot or last and last >= number) then
   local entries = redis.call('XREVRANGE', KEYS[2], '+', '-')
   for _, entry in ipairs(entries) do
     if string.sub(entry[2][2], 3, 18) == string.sub(body, 3, 18) then
       return {epoch, tonumber(string.match(entry[1], '^%d+'))}
     end
   end
-  if #entries >= size then return {epoch, 0} end
+  if forgot or #entries >= size then return {epoch, 0} end
 end
 local now = redis.call('TIME')[1]
 if not last and redis.call('HLEN', KEYS[1]) > 128 then
   local fields = redis.call('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
-    local at = string.match(fields[i + 1], ':(%d+)$')
-    if at and now - at > 600 then redis.call('HDEL', KEYS[1], fields[i]) end
+    local when = string.match(fields[i + 1], ':(%d+)$')
+    if when and now - when > 600 then redis.call('HDEL', KEYS[1], fields[i]) end
   end
 end
-local at = redis.call('HINCRBY', KEYS[1], 's', 1)
+at = at + 1
+local id = string.format('%.0f', at)
+redis.call('XADD', KEYS[2], 'MAXLEN', size, id .. '-0', 'd', body)
+redis.call('HSET', KEYS[1], 's', id)
 if not last or last < number then
-  redis.call('HSET', KEYS[1], node, ARGV[7] .. ':' .. now)
+  redis.call('HSET', KEYS[1], node, ARGV[10] .. ':' .. now)
 end
-local id = string.format('%.0f-0', at)
-redis.call('XADD', KEYS[2], 'MAXLEN', size, id, 'd', body)
 redis.call('PEXPIRE', KEYS[1], keep)
 redis.call('PEXPIRE', KEYS[2], ttl)
-redis.call(ARGV[10], KEYS[3], body .. epoch .. struct.pack('>I8', at))
+redis.call(ARGV[11], KEYS[3], body .. epoch .. struct.pack('>I8', at))
 return {epoch, at}
 """
 
+# A position that a client says is looked for, and that is all: only what the node itself has been
+# told of may have a room begin anew. Some MiB at once are read in time, and a hundred may not be.
 _HISTORY: Final = """
-local known, offset, count, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local meta = redis.call('HMGET', KEYS[1], 'e', 's')
-local epoch, at = meta[1], tonumber(meta[2])
-if not epoch or (epoch == known and at < offset) then
-  begin(ARGV[5], ttl)
-  epoch, at = ARGV[5], 0
+local since, offset, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local epoch, at = stand(ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8])
+local from, entries, bytes = '-', {}, 0
+if epoch == since and offset >= 0 and offset <= at then
+  from = string.format('%.0f', offset + 1)
 end
-local from = '-'
-if epoch == known and offset >= 0 then from = string.format('%.0f', offset + 1) end
-local entries = {}
-if count > 0 then entries = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', count) end
+while #entries < count and bytes < 1048576 do
+  local most = math.min(#entries + 1, count - #entries)
+  local found = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', most)
+  for _, entry in ipairs(found) do
+    table.insert(entries, entry)
+    bytes = bytes + #entry[2][2]
+  end
+  if #found < most then break end
+  from = '(' .. found[most][1]
+end
 return {epoch, at, entries}
 """
 
@@ -115,7 +131,9 @@ end
 if entering > 0 then redis.call('PEXPIRE', KEYS[3], keep) end
 """
 
+# Infos without a score would never be gone: they are left where Redis evicted the one key alone.
 _PRESENCE: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -126,7 +144,7 @@ end
 return redis.call('HGETALL', KEYS[2])
 """
 
-PUBLISH: Final = _script(_BEGIN, _PUBLISH)
-HISTORY: Final = _script(_BEGIN, _HISTORY)
+PUBLISH: Final = _script(_STAND, _PUBLISH)
+HISTORY: Final = _script(_STAND, _HISTORY)
 ATTEND: Final = _script(_ATTEND)
 PRESENCE: Final = _script(_PRESENCE)

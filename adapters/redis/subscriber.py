@@ -117,6 +117,8 @@ class Subscriber:
                 self._link.connect()
                 self._listen()
             except (RedisError, OSError) as error:
+                if self._closed:
+                    return
                 level = logging.WARNING if self.error is None else logging.DEBUG
                 logger.log(level, "redis: %s", error)
                 self.error = error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from geventws.adapters.redis import RedisBroker
-from tests.redises import Cable, RedisServer, cabled, cluster, redis_server
+from tests.redises import Cable, Cluster, RedisServer, cabled, cluster, redis_server
 
 Make = Callable[..., RedisBroker]
 _prefixes = count()
@@ -22,11 +22,17 @@ def server() -> Iterator[RedisServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def clustered() -> Iterator[list[RedisServer]]:
-    """A cluster that lives on."""
+@pytest.fixture(scope="session", autouse=True)
+def begun() -> Iterator[Cluster]:
+    """A cluster that those who need none need not wait for."""
     with cluster() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def clustered(begun: Cluster) -> list[RedisServer]:
+    """A cluster that lives on: three masters and a replica of the first."""
+    return begun.join()
 
 
 @pytest.fixture

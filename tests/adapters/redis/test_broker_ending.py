@@ -7,7 +7,9 @@ from typing import Any
 
 import gevent
 import gevent.os
+import pytest
 
+from geventws.adapters.redis import RedisBroker
 from tests.adapters.redis.conftest import Make
 from tests.brokers import Inbox, inbox_of
 from tests.redises import RedisServer
@@ -53,6 +55,27 @@ def test_broker_that_was_made_before_a_fork_works_in_the_child(
             os._exit(0)
     os.waitpid(pid, 0)
     assert inbox.messages(1) == ["child"]
+
+
+def test_broker_that_is_closed_in_the_midst_of_all_says_nothing(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(broker: RedisBroker, room: str, inbox: Inbox) -> None:
+        while True:
+            broker.subscribe(room, inbox.deliver)
+            broker.publish(room, "x")
+            broker.enter(room, "x-1")
+            broker.presence(room)
+            broker.unsubscribe(room, inbox.deliver)
+
+    for turn in range(6):
+        broker = make()
+        working = [gevent.spawn(work, broker, f"room{n}", Inbox()) for n in range(20)]
+        gevent.sleep(turn / 200)
+        broker.close()
+        gevent.joinall(working, timeout=20)
+        assert [type(each.exception) for each in working] == [ConnectionError] * 20
+    assert caplog.records == []
 
 
 def test_closed_broker_lets_those_go_who_wait(mortal: RedisServer, make: Make) -> None:

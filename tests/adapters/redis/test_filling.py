@@ -63,6 +63,18 @@ def test_long_gap_is_filled_in_order(cable: Cable, make: Make) -> None:
     assert here.counts.unrecovered == 0
 
 
+def test_gap_of_long_messages_is_filled(cable: Cable, make: Make) -> None:
+    here, other = make(cable.url), make()
+    inbox = Inbox()
+    here.subscribe("tea", inbox.deliver)
+    cable.cut()
+    texts = [str(number) * 300_000 for number in range(10)]
+    for text in texts:
+        other.publish("tea", text)
+    cable.mend()
+    assert inbox.messages(10) == texts
+
+
 def test_track_is_filled_as_soon_as_redis_answers(cable: Cable, make: Make) -> None:
     here, other = make(cable.url, timeout=0.2), make()
     inbox = Inbox()

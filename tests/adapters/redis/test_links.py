@@ -68,7 +68,7 @@ def test_broker_talks_over_tls(leaks_nothing: None) -> None:
         broker.publish("tea", "x" * 100_000)
         assert inbox.messages(1) == ["x" * 100_000]
         broker.close()
-        stranger = RedisBroker(url, timeout=1.0)
+        stranger = RedisBroker(url, timeout=0.3)
         with pytest.raises(ConnectionError, match=r"^redis: ") as caught:
             stranger.publish("tea", "x")
         assert "certificate" in str(caught.value.__cause__)
@@ -126,6 +126,19 @@ def pair() -> Iterator[tuple[RedisServer, RedisServer]]:
         replica.ask("REPLICAOF", "127.0.0.1", str(master.port))
         wait_until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"))
         yield master, replica
+
+
+def test_publish_waits_until_a_replica_is_made_master(
+    pair: tuple[RedisServer, RedisServer], make: Make
+) -> None:
+    broker = make(pair[1].url, timeout=20.0)
+    publishing = [gevent.spawn(broker.publish, f"room{number}", "x") for number in range(100)]
+    wait_until(lambda: b"READONLY" in pair[1].ask("INFO", "errorstats"))
+    pair[1].ask("REPLICAOF", "NO", "ONE")
+    for each in publishing:
+        position = each.get(timeout=20)
+        assert position is not None
+        assert position.offset == 1
 
 
 def test_broker_follows_the_master_that_sentinels_know(

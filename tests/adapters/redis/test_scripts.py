@@ -39,10 +39,30 @@ def publish(
     size: int = 10,
     known: tuple[str, int] = ("", 0),
     retried: bool = False,
+    text: str = "",
+    over: str = "",
 ) -> Any:
-    body = pack(f"{number}", frozenset(), node, number)
-    words = [body, size, 60_000, 70_000, "newepoch", node, number, *known, "PUBLISH", int(retried)]
+    body = pack(text or f"{number}", frozenset(), node, number)
+    words = [
+        body,
+        size,
+        60_000,
+        70_000,
+        *known,
+        over,
+        "newepoch",
+        node,
+        number,
+        "PUBLISH",
+        int(retried),
+    ]
     return run(client, PUBLISH, [META, STREAM, CHANNEL], *words)
+
+
+def history(
+    client: Any, since: tuple[str, int], known: tuple[str, int] = ("", 0), over: str = ""
+) -> Any:
+    return run(client, HISTORY, [META, STREAM], *since, 10, *known, over, "freshone", 1000, 0)
 
 
 def test_publish_counts_from_one_and_remembers_so_many(client: Any) -> None:
@@ -75,6 +95,15 @@ def test_retried_publish_is_not_repeated_where_nobody_knows(client: Any) -> None
         publish(client, number, size=3)
     assert publish(client, 2, size=3, retried=True) == [b"newepoch", 0]
     assert client.hget(META, "s") == b"5"
+
+
+def test_retried_publish_is_not_repeated_in_another_epoch(client: Any) -> None:
+    assert publish(client, 1, retried=True) == [b"newepoch", 0]
+    assert publish(client, 1, known=("theepoch", 5), retried=True) == [b"newepoch", 0]
+    assert not client.exists(STREAM)
+    publish(client, 1)
+    assert publish(client, 1, known=("theepoch", 5), retried=True) == [b"newepoch", 1]
+    assert client.xlen(STREAM) == 1
 
 
 def test_numbers_of_nodes_have_nothing_to_do_with_each_other(client: Any) -> None:
@@ -110,23 +139,68 @@ def test_history_begins_after_what_is_known(
 ) -> None:
     for number in (1, 2, 3):
         publish(client, number)
-    known, at, entries = run(
-        client, HISTORY, [META, STREAM], epoch, offset, 10, 1000, "freshone", 0
-    )
-    assert (known, at) == (b"newepoch", 3)
+    now, at, entries = history(client, (epoch, offset))
+    assert (now, at) == (b"newepoch", 3)
     assert [name for name, _ in entries] == [b"%d-0" % number for number in expected]
 
 
-@pytest.mark.parametrize(("epoch", "offset"), [("", 0), ("newepoch", 4)])
-def test_history_of_nothing_and_of_the_future_begins_an_epoch(
-    client: Any, epoch: str, offset: int
-) -> None:
-    if epoch:
-        publish(client, 1)
-    reply = run(client, HISTORY, [META, STREAM], epoch, offset, 10, 1000, "freshone", 0)
-    assert reply == [b"freshone", 0, []]
-    assert not client.exists(STREAM)
+@pytest.mark.parametrize("since", [("", 0), ("newepoch", 4)])
+def test_history_of_nothing_begins_an_epoch(client: Any, since: tuple[str, int]) -> None:
+    assert history(client, since) == [b"freshone", 0, []]
     assert 0 < client.pttl(META) <= 1000
+
+
+def test_room_begins_anew_for_who_knows_more_but_not_for_who_says_so(client: Any) -> None:
+    publish(client, 1)
+    assert history(client, ("newepoch", 4))[:2] == [b"newepoch", 1]
+    assert history(client, ("newepoch", 1), known=("another.", 4)) == [b"newepoch", 1, []]
+    assert history(client, ("newepoch", 1), known=("newepoch", 4)) == [b"freshone", 0, []]
+    assert not client.exists(STREAM)
+
+
+def test_room_in_an_epoch_that_is_over_begins_anew(client: Any) -> None:
+    publish(client, 1)
+    assert history(client, ("", 0), ("another.", 4), "theepoch")[:2] == [b"newepoch", 1]
+    assert history(client, ("", 0), ("another.", 4), "theepoch newepoch") == [b"freshone", 0, []]
+    assert publish(client, 2, known=("another.", 4), over="freshone") == [b"newepoch", 1]
+
+
+def test_long_messages_are_not_read_all_at_once(client: Any) -> None:
+    for number in range(1, 11):
+        publish(client, number, text="x" * 400_000)
+    names = [[name for name, _ in history(client, ("newepoch", at))[2]] for at in (0, 3, 9)]
+    assert [len(each) for each in names] == [3, 3, 1]
+    assert [each[0] for each in names] == [b"1-0", b"4-0", b"10-0"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"e": "abc", "s": 5}, {"e": b"\xff" * 8, "s": 5}, {"e": "theepoch"}, {"s": 5}, {"x": "y"}],
+    ids=["short", "no-text", "no-offset", "no-epoch", "something-else"],
+)
+def test_room_begins_anew_where_what_is_there_is_not_ours(client: Any, fields: Any) -> None:
+    client.hset(META, mapping=fields)
+    assert history(client, ("", 0)) == [b"freshone", 0, []]
+    client.delete(META)
+    client.hset(META, mapping=fields)
+    assert publish(client, 1) == [b"newepoch", 1]
+
+
+def test_publish_that_fails_takes_no_offset(client: Any) -> None:
+    publish(client, 1)
+    client.delete(STREAM)
+    client.set(STREAM, "x")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        publish(client, 2)
+    client.delete(STREAM)
+    assert publish(client, 2) == [b"newepoch", 2]
+
+
+def test_infos_that_are_left_alone_are_nobodys(client: Any) -> None:
+    keys = ["{s}:p", "{s}:i", META]
+    run(client, ATTEND, keys, 50_000, 1, 90_000, "a", "1", 0)
+    client.delete(keys[0])
+    assert run(client, PRESENCE, keys[:2], 0) == []
 
 
 def test_members_stay_until_their_time_and_keep_the_epoch(client: Any) -> None:

@@ -27,12 +27,12 @@ def test_connection_on_which_nothing_comes_any_more_is_replaced(cable: Cable, ma
 
 
 def test_connection_on_which_nothing_is_said_stays(cable: Cable, make: Make) -> None:
-    broker = make(cable.url, timeout=0.1)
+    broker = make(cable.url, timeout=0.3)
     inbox = inbox_of(broker)
     broker.unsubscribe("tea", inbox.deliver)  # the answer to a PING is another one then
-    gevent.sleep(0.5)
+    gevent.sleep(0.4)
     inbox = inbox_of(broker)
-    gevent.sleep(0.5)
+    gevent.sleep(0.4)
     make().publish("tea", "hot")
     assert inbox.messages(1) == ["hot"]
     assert broker.counts.losses == 0

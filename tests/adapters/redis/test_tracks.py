@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 import pytest
 
-from geventws.adapters.redis.tracks import HELD, Track
+from geventws.adapters.redis.tracks import HELD, Known, Track
 from geventws.broker import Position, Publication
 
 
@@ -32,7 +32,7 @@ def track(told: list[str | bytes]) -> Track:
 
 def go_live(track: Track) -> None:
     """Catch up as one who has asked the history, which had nothing."""
-    track.again = False
+    track.begin_look()
     assert not track.catch_up()
 
 
@@ -70,7 +70,7 @@ def test_track_tells_of_what_was_held_after_what_was_missed(track: Track, told: 
     track.lose()
     assert not track.ready.is_set()
     assert track.confirm()
-    track.again = False
+    track.begin_look()
     track.offer(at(8))
     track.offer(at(9))
     assert told == ["x5"]
@@ -86,17 +86,44 @@ def test_track_is_to_be_filled_again_where_what_is_held_is_not_next(
 ) -> None:
     track.offer(at(5))
     track.offer(at(8))
-    track.again = False
+    track.begin_look()
     assert track.catch_up()
     assert track.filling
     assert told == ["x5"]
+
+
+def test_track_asks_to_be_filled_where_an_epoch_that_is_over_comes_back(
+    track: Track, told: list[Any]
+) -> None:
+    track.offer(at(1))
+    track.offer(at(1, "y"))
+    assert track.known == Known(1, "y", ("x",))
+    assert track.offer(at(2))
+    track.begin_look()
+    track.move(Position(0, "z"))
+    assert not track.catch_up()
+    assert not track.offer(at(1, "z"))
+    assert (told, track.known) == (["x1", "y1", "z1"], Known(1, "z", ("x", "y")))
+
+
+def test_what_was_held_of_an_epoch_that_has_ended_meanwhile_is_dropped(
+    track: Track, told: list[Any]
+) -> None:
+    track.offer(at(5))
+    track.offer(at(101, "y"))  # where others follow an older Redis, until one knows better
+    track.begin_look()
+    track.move(Position(0, "z"))
+    track.offer(at(1, "z"))
+    track.offer(at(1, "a"))  # it has come after the look: a newer one
+    assert not track.catch_up()
+    assert told == ["x5", "z1", "a1"]
 
 
 def test_track_that_holds_too_much_asks_the_history_again(track: Track, told: list[Any]) -> None:
     track.offer(at(1))
     track.lose()
     track.confirm()
-    track.again = False
+    track.begin_look()
     for number in range(2, HELD + 3):
         track.offer(at(number))
     assert track.again
