@@ -28,7 +28,7 @@ from geventws.upgradable import registry
 from geventws.upgrader import Upgrader, finish
 from geventws.uri import URI
 from geventws.websocket import WebSocket
-from geventws.wsgi import LazyWebSocket
+from geventws.wsgi import LazyWebSocket, refusals
 
 Application = Callable[[Environ, Any], Iterable[bytes]]
 W = TypeVar("W", bound=WebSocket)
@@ -143,7 +143,7 @@ class _Run:
         try:
             response.run(self._application, environ)
         except InvalidHandshake as error:  # a view may leave it to the server to say no
-            if upgrade.connection is not None:
+            if upgrade.connection is not None or error not in refusals:
                 raise
             self._say(refusal(error).to_bytes())
         else:
@@ -235,9 +235,6 @@ class UpgradeInput(io.BytesIO):
     def opened(self, connection: Any) -> None:
         """Take note of *connection*. See IUpgradable."""
         self.connection = connection
-
-    def refused(self, error: object) -> None:
-        """Leave *error* to the view. See IUpgradable."""
 
 
 def _same(transport: MemoryTransport, limits: object) -> MemoryTransport:
