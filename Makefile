@@ -12,7 +12,7 @@ FORGET_TWINS := find geventws -name '*.so' -delete -o -name '*.c' -delete
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the two test runs share one tree
 .PHONY: help run test packages interpreted compiled check build docs html dist clean
-.PHONY: conformance peers autobahn fuzz bench load soak faults-net
+.PHONY: conformance peers autobahn fuzz bench load soak scale faults-net
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,13 @@ load: $(STAMP) ## a distributed Locust run of 20 s against our server: build/loa
 
 soak: build ## 10,000 connections for ten minutes, faults and floods: docs/reliability.md
 	$(BIN)/python -m loadtests.soak --page
+
+scale: build ## two nodes over Redis beside python-socketio, 10^6 messages, a fleet: docs/explanation/scale.md
+	$(BIN)/python -m loadtests.scale measure
+	$(BIN)/python -m loadtests.scale stream --restart
+	for each in kill-node pause slow; do $(BIN)/python -m loadtests.scale stream --messages 200000 --$$each || exit; done
+	$(BIN)/python -m loadtests.scale stream --messages 100000
+	$(BIN)/python -m loadtests.scale page
 
 faults-net: $(STAMP) ## peers and hosts behind wires that go down; takes iproute2, redis-server, and root or user namespaces
 	@if [ "$$(id -u)" = 0 ]; then run="unshare -n"; else run="unshare -Urn"; fi; \

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
+Message = tuple[str, str, int]  # room, publisher, number
+
 
 class Account:
     """What came to one member of one room, from publishers that number what they publish.
@@ -65,7 +67,7 @@ class Verdict(NamedTuple):
         taken: how many messages came, of all members together.
         lost: how many did not come, and nobody was told.
         told: how many did not come to members who were told so.
-        unsure: how many did not come of those whose publisher got no answer.
+        unsure: how many did not come to anybody, of those whose publisher got no answer.
         doubled, swapped: see Account.
         orders: how many rooms whose members, where nothing is missing, had different orders.
     """
@@ -87,25 +89,37 @@ class Verdict(NamedTuple):
 def judge(
     accounts: Iterable[Account],
     published: Mapping[str, Mapping[str, int]],
-    unsure: set[tuple[str, str, int]],
+    unsure: set[Message],
 ) -> Verdict:
     """Return the verdict.
 
     Args:
         accounts: of all members.
         published: how many messages there are, by room and publisher.
-        unsure: room, publisher and number of those that may be published or not.
+        unsure: those that may be published or not.
     """
     lost = told = doubtful = doubled = swapped = taken = 0
     orders: dict[str, set[str]] = {}
-    for each in accounts:
-        gone = {(each.room, *one) for one in each.missing(published[each.room])}
-        doubtful += len(gone & unsure)
-        told += len(gone - unsure) if each.told else 0
-        lost += 0 if each.told else len(gone - unsure)
+    known = list(accounts)
+    gone = [{(each.room, *one) for one in each.missing(published[each.room])} for each in known]
+    excused = unsure - _came(known, gone, unsure)
+    for each, missing in zip(known, gone, strict=True):
+        doubtful += len(missing & excused)
+        told += len(missing - excused) if each.told else 0
+        lost += 0 if each.told else len(missing - excused)
         doubled, swapped = doubled + each.doubled, swapped + each.swapped
         taken += each.taken
-        if gone <= unsure:
+        if missing <= excused:
             orders.setdefault(each.room, set()).add(each.order)
     several = sum(len(each) > 1 for each in orders.values())
     return Verdict(taken, lost, told, doubtful, doubled, swapped, several)
+
+
+def _came(known: list[Account], gone: list[set[Message]], unsure: set[Message]) -> set[Message]:
+    """Return those of *unsure* that came to somebody: everybody else ought to have them too."""
+    return {
+        one
+        for each, missing in zip(known, gone, strict=True)
+        for one in unsure - missing
+        if one[0] == each.room
+    }

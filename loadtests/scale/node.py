@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import geventws
 from geventws.adapters.redis import RedisBroker
-from geventws.resuming import RESUME, resumes
+from geventws.resuming import RESUME
 from loadtests.soak.processes import allow_files, say, told
 
 JOINED: Final = "joined"
@@ -38,24 +38,24 @@ class Node:
         server = geventws.serve(self.handle, ("127.0.0.1", port), subprotocols=[RESUME])
         server.start()
         self._servers.append(server)
-        return server.server_port
+        return int(server.address[1])
 
     def handle(self, ws: geventws.WebSocket) -> None:
         """Serve a member, or a publisher."""
-        if ws.request.path == "/publisher":
+        request: Any = ws.request
+        if request.path == "/publisher":
             for message in ws:
                 ws.send(json.dumps(self.publish(**json.loads(message))))
             return
-        asked = parse_qs(ws.request.query)
+        asked = parse_qs(request.query)
         room, name = asked["room"][0], asked["name"][0]
         self.manager.join_room(ws, room, name)
-        if not resumes(ws):
-            ws.send(JOINED)
+        ws.send(JOINED)
         for message in ws:
             self.manager.broadcast(message, room=room)
 
     def publish(self, room: str, publisher: str, first: int, count: int, size: int) -> list[int]:
-        """Publish *count* numbered messages; return those of which nobody knows whether they are."""
+        """Publish *count* numbered messages; return those of which nobody knows the fate."""
         unsure = []
         for number in range(first, first + count):
             try:
