@@ -68,7 +68,7 @@ class Person(WebSocketUser):
         """Connect and join; return whether that went well."""
         return self.ws.connect(self.environment.parsed_options.chat_path) and bool(
             self.ws.request(
-                {"type": "join", "room": self.room, "name": self.name},
+                {"type": "join", "room": self.room, "name": self.name, "key": self.name},
                 name="join",
                 match={"type": "welcome"},
             ).ok

@@ -103,7 +103,8 @@ def test_worker_is_replaced_after_max_requests_and_on_reload() -> None:
 
 def agreed_with(port: int) -> str | None:
     """Return what the server at *port* agrees on with a client that would rather speak HTTP/2."""
-    context = trusting()
+    context = ssl.create_default_context()
+    authority().configure_trust(context)
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
         socket.create_connection(("127.0.0.1", port)) as plain,
