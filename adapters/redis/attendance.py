@@ -1,6 +1,6 @@
-"""Who is in a room: kept alive in Redis while this process says so, by the clock of Redis.
+"""Who is in a room: named in Redis once, and there while this process says that it lives.
 
-enter(), leave() -> what changed -> a greenlet -> Redis, and all again each third of the TTL
+enter(), leave() -> what changed -> a greenlet -> Redis; each third of the TTL: a beat for each book
 """
 
 from __future__ import annotations
@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import chain, islice
+from secrets import token_bytes
+from time import monotonic
 from typing import Any, Final
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Group
 
-from geventws.adapters.redis.nodes import Nodes, Place
+from geventws.adapters.redis.envelope import NODE
+from geventws.adapters.redis.nodes import Book, Nodes, Place
 from geventws.adapters.redis.pipe import Delays, Request
 from geventws.adapters.redis.scripts import ATTEND, PRESENCE
 
 MEMBERS: Final = 200  # told at once
 WORKERS: Final = 8  # rooms told of at once
+LIFE: Final = 3600.0  # seconds for which members are kept that nobody names, at least
 
 logger = logging.getLogger("geventws")
 
@@ -28,22 +34,34 @@ class Attendance:
     """The members that this process has in the rooms.
 
     Args:
-        ttl: seconds for which they are in a room without being named again.
-        keep: milliseconds for which the epoch of a room with members is remembered.
+        ttl: seconds for which this process lives without a beat.
+        keep: milliseconds for which a room is remembered where nobody names its members.
     """
 
     def __init__(
-        self, nodes: Nodes, name: Callable[[str], Place], ttl: float, keep: int, timeout: float
+        self,
+        nodes: Nodes,
+        name: Callable[[str], Place],
+        book: Callable[[str], Book],
+        ttl: float,
+        keep: int,
+        timeout: float,
     ) -> None:
         self._nodes = nodes
         self._name = name
+        self._book = book
         self._ttl = ttl
         self._keep = keep
         self._timeout = timeout
+        self._node = b""
         self._members: dict[str, dict[str, bytes]] = {}
+        self._kept: set[str] = set()  # rooms whose epoch lives as long as what was told
+        self._books: dict[bytes, dict[str, None]] = {}  # the rooms with members, by their beats
+        self._alive: set[bytes] = set()  # beats that were heard, with all members told since
         self._changed: dict[str, dict[str, None]] = {}
         self._wake = Event()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._beating = Group()
         self._closed = False
 
     def enter(self, room: str, member: str, info: Any) -> None:
@@ -52,10 +70,12 @@ class Attendance:
         Raises:
             TypeError, ValueError: *info* is no JSON, or a name no UTF-8.
         """
-        self._name(room)
+        beats = self._book(room).beats
         member.encode()
         text = json.dumps(info, allow_nan=False, separators=(",", ":")).encode()
-        self._members.setdefault(room, {})[member] = text
+        self._node = self._node or token_bytes(NODE)
+        self._members.setdefault(room, {})[member] = self._node + text
+        self._books.setdefault(beats, {})[room] = None
         self._change(room, [member])
 
     def leave(self, room: str, member: str) -> None:
@@ -64,32 +84,51 @@ class Attendance:
         if members.pop(member, None) is None:
             return
         if not members:
-            del self._members[room]
+            self._leave(room)
         self._change(room, [member])
+
+    def _leave(self, room: str) -> None:
+        del self._members[room]
+        self._kept.discard(room)
+        beats = self._book(room).beats
+        del self._books[beats][room]
+        if not self._books[beats]:
+            del self._books[beats]
+            self._alive.discard(beats)
 
     def read(self, room: str) -> dict[str, Any]:
         """Return who is in *room*. Raises ConnectionError."""
         self._flush(room)
-        place = self._name(room)
-        request = Request(place.members, place.infos, script=PRESENCE, keys=2)
-        found = iter(self._nodes.ask(place.members, request, self._timeout))
-        return {
-            member.decode(): json.loads(info) for member, info in zip(found, found, strict=True)
+        beats, key = self._book(room)
+        mine = list(self._members.get(room, ()))
+        request = Request(key, beats, script=PRESENCE, keys=2)
+        reply = iter(self._nodes.ask(key, request, self._timeout))
+        found = {
+            member.decode(): json.loads(info) for member, info in zip(reply, reply, strict=True)
         }
+        if missing := [member for member in mine if member not in found]:
+            self._change(room, missing)  # Redis has dropped them, and what else?
+            self._beating.spawn(self._try_to_beat, beats)
+        return found
 
     def repeat(self) -> None:
         """Name all members once more; does not wait."""
-        for room, members in self._members.items():
-            self._note(room, members)
+        self._alive.clear()
+        self._kept.clear()
+        self._note_all(self._members)
         self._wake.set()
+
+    def _note_all(self, rooms: Iterable[str]) -> None:
+        for room in rooms:
+            self._note(room, self._members[room])
 
     def close(self) -> None:
         """Take back all that was said; where Redis does not hear it in time, its TTL does."""
         self._stop()
-        rooms, self._members = self._members, {}
-        for room, members in rooms.items():
-            self._note(room, members)
-        workers = [gevent.spawn(self._take_back) for _ in range(min(WORKERS, len(self._changed)))]
+        self._note_all(self._members)
+        books, self._members, self._books = self._books, {}, {}
+        workers = [gevent.spawn(self._die, beats) for beats in books]  # which is enough, and quick
+        workers += [gevent.spawn(self._take_back) for _ in range(min(WORKERS, len(self._changed)))]
         gevent.joinall(workers, timeout=self._timeout)
         gevent.killall(workers, block=False)
 
@@ -97,6 +136,7 @@ class Attendance:
         """Forget all, and say nothing."""
         self._stop()
         self._members = {}
+        self._books = {}
         self._changed = {}
 
     def _stop(self) -> None:
@@ -104,6 +144,7 @@ class Attendance:
         for greenlet in self._greenlets:
             greenlet.kill(block=False)
         self._greenlets = []
+        self._beating.kill(block=False)
 
     def _take_back(self) -> None:
         try:
@@ -122,9 +163,38 @@ class Attendance:
             self._greenlets = [gevent.spawn(self._refresh), *workers]
 
     def _refresh(self) -> None:
+        named = monotonic()
         while True:
             gevent.sleep(self._ttl / 3)
-            self.repeat()
+            if monotonic() - named > self._keep / 3000:
+                named = monotonic()
+                self.repeat()
+            for beats in self._books:  # at once: one that is not heard keeps no other waiting
+                self._beating.spawn(self._try_to_beat, beats)
+
+    def _try_to_beat(self, beats: bytes) -> None:
+        try:
+            self._beat(beats)
+        except ConnectionError as error:
+            logger.info("presence: %s", error)
+
+    def _beat(self, beats: bytes) -> None:
+        """Say that this process lives; where that was forgotten, name all. Raises ConnectionError.
+
+        What a beat finds does not hang on whether Redis has heard it before, so it may be repeated.
+        """
+        key, ttl = beats + self._node, int(self._ttl * 1000)
+        if beats in self._alive:
+            request = Request("PEXPIRE", key, ttl, harmless=True)
+            if self._nodes.ask(key, request, self._timeout):
+                return
+            self._alive.discard(beats)
+        request = Request("SET", key, "", "PX", ttl, harmless=True)
+        self._nodes.ask(key, request, self._timeout)
+        if beats in self._books:
+            self._alive.add(beats)
+            self._note_all(self._books[beats])
+            self._wake.set()
 
     def _work(self) -> None:
         delays = Delays()
@@ -162,16 +232,31 @@ class Attendance:
         here = self._members.get(room, {})
         entering = {each: here[each] for each in members if each in here}
         leaving = [each for each in members if each not in here]
-        place = self._name(room)
+        beats, key = self._book(room)
+        if entering:
+            self._prepare(room, beats)
         request = Request(
-            *(place.members, place.infos, place.meta),
-            *(int(self._ttl * 1000), len(entering), self._keep),
-            *(*chain.from_iterable(entering.items()), *leaving),
+            *(key, self._keep, len(entering), *chain.from_iterable(entering.items()), *leaving),
             script=ATTEND,
-            keys=3,
+            keys=1,
         )
-        self._nodes.ask(place.members, request, self._timeout)
+        self._nodes.ask(key, request, self._timeout)
         here = self._members.get(room, {})
         # who has changed since was told of meanwhile, and that may have come first
         if stale := [each for each in members if here.get(each) != entering.get(each)]:
             self._change(room, stale)
+
+    def _die(self, beats: bytes) -> None:
+        key = beats + self._node
+        with suppress(ConnectionError):
+            self._nodes.ask(key, Request("DEL", key, harmless=True), self._timeout)
+
+    def _prepare(self, room: str, beats: bytes) -> None:
+        """Have the process be known to live, and where the room stands be remembered as long."""
+        if beats not in self._alive:
+            self._beat(beats)
+        if room not in self._kept:
+            meta = self._name(room).meta
+            request = Request("PEXPIRE", meta, self._keep, harmless=True)
+            self._nodes.ask(meta, request, self._timeout)
+            self._kept.add(room)

@@ -13,11 +13,11 @@ import gevent
 from gevent.event import Event
 from zope.interface import implementer
 
-from geventws.adapters.redis.attendance import Attendance
+from geventws.adapters.redis.attendance import LIFE, Attendance
 from geventws.adapters.redis.envelope import NODE, NOWHERE, pack
 from geventws.adapters.redis.filling import Filler, Memory, Unrecovered
 from geventws.adapters.redis.links import Source
-from geventws.adapters.redis.nodes import Place, nodes_of, place
+from geventws.adapters.redis.nodes import Book, Place, book, nodes_of, place
 from geventws.adapters.redis.pipe import Delays, Request
 from geventws.adapters.redis.scripts import PUBLISH
 from geventws.adapters.redis.subscriber import Listener
@@ -98,7 +98,8 @@ class RedisBroker:
         self._prefix = prefix
         self._size = history
         # where a room stands is remembered as long as its members are, who keep it alive
-        self._ttls = int(history_ttl * 1000), int(max(history_ttl, presence_ttl) * 1000)
+        life = max(presence_ttl, LIFE)
+        self._ttls = int(history_ttl * 1000), int(max(history_ttl, life) * 1000)
         self._timeout = timeout
         self._node = b""
         self._number = 0
@@ -111,7 +112,7 @@ class RedisBroker:
         self._memory = Memory(self._nodes, self._ttls[1], timeout, self._listener.strange)
         self._filler = Filler(self._memory, self._place, self._missed)
         self._attendance = Attendance(
-            self._nodes, self._place, presence_ttl, self._ttls[1], timeout
+            *(self._nodes, self._place, self._book, presence_ttl, self._ttls[1], timeout)
         )
 
     def subscribe(self, room: str, deliver: Deliver) -> None:
@@ -296,6 +297,9 @@ class RedisBroker:
 
     def _place(self, room: str) -> Place:
         return place(self._prefix, room)
+
+    def _book(self, room: str) -> Book:
+        return book(self._prefix, room, self._nodes.books)
 
     def _missed(self, room: str, since: Position, history: History) -> None:
         self.counts.unrecovered += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 from gevent.lock import RLock
 from redis.crc import key_slot
@@ -37,15 +38,32 @@ class Place(NamedTuple):
     channel: bytes
     meta: bytes
     stream: bytes
-    members: bytes
-    infos: bytes
 
 
 def place(prefix: str, room: str) -> Place:
     """Return the names of *room*, which share their hash tag: not empty, and without a "}"."""
     tag = room.replace("%", "%25").replace("}", "%7D") or "%"
     stem = f"{prefix}{{{tag}}}".encode()
-    return Place(stem, *(stem + end for end in (b":m", b":s", b":p", b":i")))
+    return Place(stem, stem + b":m", stem + b":s")
+
+
+class Book(NamedTuple):
+    """Where is written who is in a room; many rooms are in the same book.
+
+    Attributes:
+        beats: what the names begin with of what says that a broker lives.
+        members: the room's own key. It shares the hash tag with all others in the book.
+    """
+
+    beats: bytes
+    members: bytes
+
+
+def book(prefix: str, room: str, books: int) -> Book:
+    """Return the one of so many *books* that *room* is in."""
+    name = room.encode()
+    stem = b"%b{%d}" % (prefix.encode(), crc32(name) % books)
+    return Book(stem + b":n:", stem + b":p:" + name)
 
 
 class Node:
@@ -66,9 +84,11 @@ class Nodes:
 
     Attributes:
         publish: the command that publishes.
+        books: how many there are. A broker says of each that it lives.
     """
 
     publish = "PUBLISH"
+    books = 1
     is_sharded = False
 
     def __init__(self, source: Source, listener: Listener) -> None:
@@ -142,6 +162,7 @@ class Cluster(Nodes):
     """
 
     publish = "SPUBLISH"
+    books = 1024  # enough for any number of nodes to have about the same
     is_sharded = True
 
     def __init__(self, source: Source, listener: Listener) -> None:

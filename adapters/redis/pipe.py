@@ -45,6 +45,9 @@ class Delays:
 class Request:
     """A command, and what becomes of it.
 
+    Args:
+        harmless: whether it may be carried out twice, as a script may always be.
+
     Raises:
         UnicodeEncodeError: a str is no UTF-8.
 
@@ -52,11 +55,14 @@ class Request:
         uncertain: whether Redis may have carried it out without our having heard of it.
     """
 
-    def __init__(self, *words: Any, script: Script | None = None, keys: int = 0) -> None:
+    def __init__(
+        self, *words: Any, script: Script | None = None, keys: int = 0, harmless: bool = False
+    ) -> None:
         # here, where it is the caller's fault, and not in the writer
         self._words = [word.encode() if isinstance(word, str) else word for word in words]
         self._script = script
         self._keys = keys
+        self._harmless = harmless or script is not None
         self._whole = False  # Redis does not know the script
         self.reply: AsyncResult[Any] = AsyncResult()
         self.uncertain = False
@@ -77,7 +83,7 @@ class Request:
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent again when nobody knows what became of it."""
-        return self._script is not None or not self.uncertain
+        return self._harmless or not self.uncertain
 
     def refuse(self, error: ResponseError) -> bool:
         """Take note of an error that Redis answered; return whether to send it again at once."""

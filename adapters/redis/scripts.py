@@ -1,11 +1,12 @@
 """What happens in Redis at once or not at all: scripts in Lua, sent by their digest.
 
-The keys of a room share a hash tag, so that a cluster keeps them together:
+The first two keys of a room share a hash tag, so that a cluster keeps them together. Who is in many
+rooms is together with who says so:
 
     meta     hash: e the epoch, s the offset of the last publication, n<node> what a node did last
     stream   what is remembered; the ids are the offsets
-    members  sorted set: until when a member is here, by the clock of Redis
-    infos    hash: what is known of a member
+    members  hash: who has named a member, 8 bytes, and what is known of it
+    beats    and those 8 bytes: there as long as that broker lives
 """
 
 from __future__ import annotations
@@ -107,41 +108,28 @@ end
 return {epoch, at, entries}
 """
 
-# How long the keys live follows from the last member's time, for nodes may have other settings. Who
-# is in a room keeps its epoch alive: where nothing is said for long, nobody has missed anything.
 _ATTEND: Final = """
-local ttl, entering, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local i = 4
-for _ = 1, entering do
-  redis.call('ZADD', KEYS[1], now + ttl, ARGV[i])
-  redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-  i = i + 2
-end
-for j = i, #ARGV - 1 do
-  redis.call('ZREM', KEYS[1], ARGV[j])
-  redis.call('HDEL', KEYS[2], ARGV[j])
-end
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-if last[2] then
-  redis.call('PEXPIREAT', KEYS[1], last[2])
-  redis.call('PEXPIREAT', KEYS[2], last[2])
-end
-if entering > 0 then redis.call('PEXPIRE', KEYS[3], keep) end
+local entering = tonumber(ARGV[2])
+if entering > 0 then redis.call('HSET', KEYS[1], unpack(ARGV, 3, 2 + 2 * entering)) end
+for i = 3 + 2 * entering, #ARGV - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
 
-# Infos without a score would never be gone: they are left where Redis evicted the one key alone.
+# Who was named by a broker that lives no more is taken away. That is done here, where nothing comes
+# between: a broker that was only late says first that it lives, and then names everybody again.
 _PRESENCE: Final = """
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
-for _, id in ipairs(gone) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HDEL', KEYS[2], id)
+local found, lives, here = redis.call('HGETALL', KEYS[1]), {}, {}
+for i = 1, #found, 2 do
+  local id, node = found[i], string.sub(found[i + 1], 1, 8)
+  if lives[node] == nil then lives[node] = redis.call('EXISTS', KEYS[2] .. node) == 1 end
+  if lives[node] then
+    table.insert(here, id)
+    table.insert(here, string.sub(found[i + 1], 9))
+  else
+    redis.call('HDEL', KEYS[1], id)
+  end
 end
-return redis.call('HGETALL', KEYS[2])
+return here
 """
 
 PUBLISH: Final = _script(_STAND, _PUBLISH)

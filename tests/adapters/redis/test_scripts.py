@@ -13,6 +13,7 @@ from geventws.adapters.redis.scripts import ATTEND, HISTORY, PRESENCE, PUBLISH, 
 from tests.redises import RedisServer
 
 META, STREAM, CHANNEL = "{s}:m", "{s}:s", "{s}"
+MEMBERS, BEATS = "{0}:p:s", "{0}:n:"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def client(server: RedisServer, leaks_nothing: None) -> Any:
         connection_class=GreenUnixConnection, path=str(server.path), protocol=2
     )
     made = redis.Redis(connection_pool=pool)
-    made.delete(META, STREAM, "{s}:p", "{s}:i")
+    made.delete(META, STREAM, MEMBERS, BEATS + "12345678", BEATS + "87654321")
     yield made
     pool.disconnect()
 
@@ -196,23 +197,21 @@ def test_publish_that_fails_takes_no_offset(client: Any) -> None:
     assert publish(client, 2) == [b"newepoch", 2]
 
 
-def test_infos_that_are_left_alone_are_nobodys(client: Any) -> None:
-    keys = ["{s}:p", "{s}:i", META]
-    run(client, ATTEND, keys, 50_000, 1, 90_000, "a", "1", 0)
-    client.delete(keys[0])
-    assert run(client, PRESENCE, keys[:2], 0) == []
+def test_members_are_there_while_who_named_them_lives(client: Any) -> None:
+    run(client, ATTEND, [MEMBERS], 50_000, 2, "a", "12345678[1]", "b", "87654321[2]", 0)
+    assert 40_000 < client.pttl(MEMBERS) <= 50_000
+    client.set(BEATS + "12345678", "")
+    client.set(BEATS + "87654321", "")
+    assert run(client, PRESENCE, [MEMBERS, BEATS], 0) == [b"a", b"[1]", b"b", b"[2]"]
+    run(client, ATTEND, [MEMBERS], 50_000, 1, "c", "12345678[3]", "a", 0)
+    client.delete(BEATS + "87654321")
+    assert run(client, PRESENCE, [MEMBERS, BEATS], 0) == [b"c", b"[3]"]
+    assert client.hkeys(MEMBERS) == [b"c"]
+    run(client, ATTEND, [MEMBERS], 50_000, 0, "c", 0)
+    assert not client.exists(MEMBERS)
 
 
-def test_members_stay_until_their_time_and_keep_the_epoch(client: Any) -> None:
-    publish(client, 1)
-    keys = ["{s}:p", "{s}:i", META]
-    run(client, ATTEND, keys, 50_000, 2, 90_000, "a", "1", "b", "2", 0)
-    run(client, ATTEND, keys, 1_000, 1, 90_000, "c", "3", "a", 0)
-    assert 1_000 < client.pttl(keys[0]) <= 50_000
-    assert client.pttl(META) > 80_000
-    assert sorted(run(client, PRESENCE, keys[:2], 0)) == [b"2", b"3", b"b", b"c"]
-    client.zadd(keys[0], {"b": 5})
-    assert run(client, PRESENCE, keys[:2], 0) == [b"c", b"3"]
-    assert client.zrange(keys[0], 0, -1) == [b"c"]
-    run(client, ATTEND, keys, 1_000, 0, 90_000, "c", 0)
-    assert not client.exists(*keys[:2])
+def test_members_that_nobody_has_named_are_taken_away(client: Any) -> None:
+    client.hset(MEMBERS, mapping={"a": "", "b": "x", "c": "no such broker"})
+    assert run(client, PRESENCE, [MEMBERS, BEATS], 0) == []
+    assert not client.exists(MEMBERS)
