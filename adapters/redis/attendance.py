@@ -127,7 +127,8 @@ class Attendance:
         self._stop()
         self._note_all(self._members)
         books, self._members, self._books = self._books, {}, {}
-        workers = [gevent.spawn(self._die, beats) for beats in books]  # which is enough, and quick
+        workers: list[gevent.Greenlet[..., None]] = []
+        workers += [gevent.spawn(self._die, beats) for beats in books]  # which hides all, and soon
         workers += [gevent.spawn(self._take_back) for _ in range(min(WORKERS, len(self._changed)))]
         gevent.joinall(workers, timeout=self._timeout)
         gevent.killall(workers, block=False)
@@ -259,4 +260,5 @@ class Attendance:
             meta = self._name(room).meta
             request = Request("PEXPIRE", meta, self._keep, harmless=True)
             self._nodes.ask(meta, request, self._timeout)
-            self._kept.add(room)
+            if room in self._members:
+                self._kept.add(room)

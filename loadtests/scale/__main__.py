@@ -26,7 +26,7 @@ def measured(given: argparse.Namespace) -> int:
         given.seconds, given.rounds, given.clients, tuple(given.rooms), tuple(given.sizes)
     )
     count = round(given.seconds * 2500)
-    kept = costs.keeping(count, min(costs.TTL, max(1.0, given.seconds * 4.5)), plan.rounds)
+    kept = costs.keeping(count, plan.rounds)
     spent = [each._asdict() for each in costs.spending(count, plan.rounds)]
     results.save(given.out, facts=results.facts(), spent=spent, kept=kept._asdict())
     samples = []

@@ -25,7 +25,7 @@ HISTORIES: Final = (0, 100)
 SIZES: Final = (128, 1024)
 AT_ONCE: Final = 32  # publications that wait for an answer
 ALONE: Final = 1
-TTL: Final = 9.0
+TICKS: Final = 9
 PATIENCE: Final = 60.0
 TICK: Final = 0.1
 HISTORY: Final = "history"
@@ -159,24 +159,20 @@ def _swallow(end: Any) -> None:
             pass
 
 
-def keeping(count: int, ttl: float = TTL, rounds: int = 1) -> Kept:
-    """Return what Redis keeps of *count* rooms or members, each; the medians of some rounds.
-
-    Args:
-        ttl: of presence: members are told of again after a third.
-    """
-    found = [_kept(count, ttl) for _ in range(rounds)]
+def keeping(count: int, rounds: int = 1) -> Kept:
+    """Return what Redis keeps of *count* rooms or members, each; the medians of some rounds."""
+    found = [_kept(count) for _ in range(rounds)]
     rooms = {size: median(each.rooms[size] for each in found) for size in found[0].rooms}
     others = zip(*(each[1:] for each in found), strict=True)
     return Kept(rooms, *map(median, others))
 
 
-def _kept(count: int, ttl: float) -> Kept:
+def _kept(count: int) -> Kept:
     with redis_server() as redis:
         rooms = {str(size): _room(redis, size, max(1, count // 50)) for size in SIZES}
         channel = _channels(redis, count)
-        many = _members(redis, max(1, count // 100), 100, ttl)
-        alone = _members(redis, count, 1, ttl)
+        many = _members(redis, max(1, count // 100), 100)
+        alone = _members(redis, count, 1)
         reading = _reading(redis, max(1, count // 50))
     spent = many.enter, alone.enter, many.refresh, alone.refresh, alone.node
     told = many.arrived, alone.arrived
@@ -218,25 +214,30 @@ class _Told(NamedTuple):
     node: float
 
 
-def _members(redis: RedisServer, rooms: int, members: int, ttl: float) -> _Told:
-    """Tell of so many members in each of so many rooms, and once more when that is due."""
-    broker = RedisBroker(redis.url, timeout=60.0, presence_ttl=ttl)
+def _members(redis: RedisServer, rooms: int, members: int) -> _Told:
+    """Tell of so many members in each of so many rooms, and once more."""
+    broker = RedisBroker(redis.url, timeout=60.0)
     broker.publish("warm", "")
-    idle = _idle(redis, max(1, round(ttl)))
+    idle = _idle(redis, TICKS)
     count, kept = rooms * members, stores.memory(redis)
     used, scripts = stores.processor(redis), stores.scripts(redis)
-    for number in range(count):
-        broker.enter(f"{members}-{number % rooms}", f"0123456789abcdef-{number}", {"name": "Ann"})
+    _enter(broker, rooms, count)
     _await(redis, scripts + rooms)
     entered, scripts = stores.processor(redis), stores.scripts(redis)
     kept, arrived = stores.memory(redis) - kept, _arrived(redis)
     own, began = process_time(), monotonic()
+    _enter(broker, rooms, count)
     _await(redis, scripts + rooms)
     again = stores.processor(redis) - entered - idle * (monotonic() - began)
     own, arrived = process_time() - own, _arrived(redis) - arrived
     broker.close()
     spent = (each / count * 1e6 for each in (entered - used, again, own))
     return _Told(kept / count, arrived / count, *spent)
+
+
+def _enter(broker: RedisBroker, rooms: int, count: int) -> None:
+    for number in range(count):
+        broker.enter(f"{rooms}-{number % rooms}", f"0123456789abcdef-{number}", {"name": "Ann"})
 
 
 def _arrived(redis: RedisServer) -> float:

@@ -8,17 +8,18 @@ from __future__ import annotations
 from math import ceil, exp
 from typing import Final, NamedTuple
 
+from geventws.adapters.redis.attendance import LIFE, MEMBERS
+from geventws.adapters.redis.nodes import Cluster
 from loadtests.scale.calibration import Prices, Redis
 
 GIB: Final = 2**30
-TELLS: Final = 200  # members that a node tells of at once
 
 
 class Fleet(NamedTuple):
     """How large it is, and how its brokers are set.
 
     Attributes:
-        ttl: presence_ttl, in seconds; a third of it is between two refreshes.
+        ttl: presence_ttl, in seconds; a third of it is between two beats of a node.
         history_ttl: in seconds.
         together: whether the load balancer sends the members of a room to the same node.
         markup: what all measured costs are multiplied by.
@@ -198,19 +199,24 @@ def _presence(profile: Profile, fleet: Fleet, prices: Prices, rooms: float, at: 
     if not profile.in_rooms:
         return _There()
     seats = rooms * min(profile.members, fleet.connections)
-    told = seats / (fleet.ttl / 3)
-    calls = max(rooms * at, seats / TELLS) / (fleet.ttl / 3)
+    again = max(fleet.ttl, fleet.history_ttl, LIFE) / 3
+    told, calls = seats / again, max(rooms * at, seats / MEMBERS) / again
+    beats = fleet.nodes * min(Cluster.books, rooms * at / fleet.nodes) / (fleet.ttl / 3)
     changes = 2 * seats / profile.stays
     kept = prices.kept
-    call = max(0.0, kept.refresh_alone - kept.refresh)
+    call = max(0.0, kept.enter_alone - kept.enter)
     read = fleet.connections * profile.looks / 3600 * profile.members
     return _There(
-        calls * call + told * kept.refresh + changes * kept.enter_alone + read * kept.reading,
+        calls * call
+        + told * kept.refresh
+        + beats * kept.refresh_alone  # which is more than it takes
+        + changes * kept.enter_alone
+        + read * kept.reading,
         calls * max(0.0, kept.told_alone - kept.told)
         + told * kept.told
-        + changes * kept.told_alone,
+        + (beats + changes) * kept.told_alone,
         read * kept.told,
-        calls * kept.refresh_node,
+        (calls + beats) * kept.refresh_node,
     )
 
 

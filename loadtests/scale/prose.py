@@ -84,12 +84,11 @@ Servers are counted by the largest share of processor, traffic and memory. A Red
 writes many messages at once, so the truth about messages lies between the two rows; in the bars
 a white mark is where they come at once, and an arrow is where a bar is cut.
 
-Presence is {presence} of all that work, and {chat} in chat rooms: each process names all its
-members anew each third of `presence_ttl`, so ten million of them are a million entries a second.
-Where it is enough to know of a dead process after five minutes rather than half of one, say
-`presence_ttl=300`: that saves most of it. A broadcast without a room has no presence, and
-costs Redis next to nothing ({cores} cores here). What it costs is {big} cores of each node, for
-the deliveries.
+Presence is {presence} of all that work, and {chat} in chat rooms, for those who come, go and look.
+Who stays costs next to nothing: a process says for all its members at once that it lives, each
+third of `presence_ttl`, for each of the 1,024 parts that a cluster's rooms are in; and it names
+them anew every 20 minutes. A broadcast without a room has no presence, and costs Redis next to
+nothing ({cores} cores here). What it costs is {big} cores of each node, for the deliveries.
 
 A room is at one Redis. No number of servers makes a single room faster than one core of Redis.
 """

@@ -175,8 +175,14 @@ def test_needs_are_what_the_profile_says_times_the_prices() -> None:
     assert found.node * 10 == pytest.approx(0.08 + found.forwarded * 30e-6 + 0.08)
 
 
-def test_needs_of_presence_fall_as_its_ttl_grows() -> None:
+def test_needs_of_presence_hardly_depend_on_its_ttl() -> None:
+    """It is nodes that say that they live; members are named when they come."""
     short, long = (needs(CHAT, Fleet(ttl=ttl), PRICES) for ttl in (30.0, 300.0))
+    assert 1 < short.presence / long.presence < 2
+
+
+def test_needs_of_presence_grow_with_those_who_come_and_go() -> None:
+    long, short = (needs(CHAT._replace(stays=each), Fleet(), PRICES) for each in (1800.0, 180.0))
     assert 5 < short.presence / long.presence <= 10
     assert short.messages == long.messages
     assert short.shards > long.shards

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from redis.crc import key_slot
 
-from geventws.adapters.redis.nodes import place
+from geventws.adapters.redis.nodes import book, place
 from tests.adapters.redis.conftest import Make
 from tests.brokers import Inbox, inbox_of, messages, wait_until
 from tests.redises import MASTERS, RedisServer
@@ -30,6 +30,16 @@ def test_keys_of_a_room_are_in_one_slot(room: str) -> None:
 def test_rooms_have_different_keys() -> None:
     names = [name for room in ROOMS for name in place("geventws:", room)]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("books", [1, 1024])
+def test_who_is_in_a_room_is_in_one_slot_with_who_says_so(books: int) -> None:
+    names = [book("geventws:", room, books) for room in ROOMS]
+    assert all(key_slot(each.members) == key_slot(each.beats + b"}x") for each in names)
+    assert len({each.members for each in names}) == len(ROOMS)
+    assert len({each.beats for each in names}) >= min(books, 8)
+    others = {name for room in ROOMS for name in place("geventws:", room)}
+    assert not others & {name for each in names for name in each}
 
 
 def test_rooms_are_spread_over_the_nodes(clustered: list[RedisServer], make: Make) -> None:
