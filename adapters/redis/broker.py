@@ -70,7 +70,7 @@ class RedisBroker:
         history: how many publications of a room are remembered. With 0 nothing is: publishing is
             cheaper then, positions are None, and what is published while a connection is lost is
             lost. All processes must say the same.
-        history_ttl: seconds after which a room is forgotten where nothing is published.
+        history_ttl: seconds after which the messages of a room are forgotten where none is added.
         presence_ttl: seconds after which the members of a dead process are gone.
         timeout: seconds that a call may take, or a connection to answer.
         **options: more of what redis-py's Connection takes, as ssl_ca_certs or username.
