@@ -25,6 +25,7 @@ from zope.interface.verify import verifyObject
 
 from geventws.broker import History, Position, Publication
 from geventws.interfaces import IBroker
+from geventws.transport import breathe
 
 PATIENCE = 10.0  # seconds
 
@@ -283,6 +284,16 @@ class BrokerContract:
         assert not broker.history("tea", first).recovered
 
     # Presence
+
+    def test_presence_names_who_has_entered_just_now(self, node: NewNode) -> None:
+        broker = node()
+        for number in range(20):
+            broker.enter(f"room {number}", "x-1", number)
+            breathe()  # now some may be on their way
+            assert broker.presence(f"room {number}") == {"x-1": number}
+            broker.leave(f"room {number}", "x-1")
+            breathe()
+            assert broker.presence(f"room {number}") == {}
 
     def test_presence_names_the_members_of_every_node(self, node: NewNode) -> None:
         first, second = node(), node()

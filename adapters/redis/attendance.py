@@ -59,6 +59,7 @@ class Attendance:
         self._books: dict[bytes, dict[str, None]] = {}  # the rooms with members, by their beats
         self._alive: set[bytes] = set()  # beats that were heard, with all members told since
         self._changed: dict[str, dict[str, None]] = {}
+        self._telling: dict[str, Event] = {}  # the rooms that Redis is told of, until it is
         self._wake = Event()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._beating = Group()
@@ -211,11 +212,26 @@ class Attendance:
 
     def _tell_all(self) -> None:
         self._wake.clear()
-        while self._changed:
-            self._flush(next(iter(self._changed)))
+        while room := self._next():
+            self._flush(room)
+
+    def _next(self) -> str | None:
+        """Return a room that changed, and that nobody tells of, who would go on with it."""
+        return next((room for room in self._changed if room not in self._telling), None)
 
     def _flush(self, room: str) -> None:
         """Tell Redis what changed in *room*. Raises ConnectionError; then it is yet to be told."""
+        while told := self._telling.get(room):
+            if not told.wait(self._timeout):
+                raise ConnectionError("redis: no answer in time")
+        told = self._telling[room] = Event()
+        try:
+            self._tell_changes(room)
+        finally:
+            del self._telling[room]
+            told.set()
+
+    def _tell_changes(self, room: str) -> None:
         while changed := self._changed.get(room):
             members = list(islice(changed, MEMBERS))
             for member in members:
