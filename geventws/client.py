@@ -30,9 +30,9 @@ from geventws.proxy import (
     read_tunnel,
     tunnel_request,
 )
-from geventws.relay import needs_relay, relay
+from geventws.relay import secure
 from geventws.socks import pass_socks
-from geventws.tls import check_context, check_server_hostname, default_context, wrap
+from geventws.tls import check_context, check_server_hostname, default_context
 from geventws.transport import Transport, bare
 from geventws.uri import URI
 from geventws.websocket import WebSocket, establish
@@ -239,7 +239,7 @@ class _Way(NamedTuple):
             return opening, socket
         self.phases.begin(TLS)
         name = (asking.is_home and self.server_hostname) or where.certified
-        return opening, _secure(socket, self.context or default_context(), name)
+        return opening, secure(socket, self.context or default_context(), name)
 
     def _connect(self, where: URI, proxy: Proxy | None) -> Any:
         self.phases.begin(NAME_LOOKUP)
@@ -274,7 +274,7 @@ def _pass(socket: Any, proxy: Proxy, host: str, port: int) -> Any:
             pass_socks(socket, proxy, host, port)
             return socket
         if proxy.scheme == "https":
-            socket = _secure(socket, default_context(), proxy.host)
+            socket = secure(socket, default_context(), proxy.host)
         socket.sendall(tunnel_request(proxy, host, port))
         answer = read_tunnel()
         next(answer)
@@ -285,16 +285,3 @@ def _pass(socket: Any, proxy: Proxy, host: str, port: int) -> Any:
     except BaseException:
         socket.close()
         raise
-
-
-def _secure(socket: Any, context: stdlib_ssl.SSLContext, name: str) -> Any:
-    if needs_relay(socket, context):
-        return relay(socket, context, name)
-    secured = socket
-    try:
-        secured = wrap(socket, context, server_hostname=name)
-        secured.do_handshake()
-    except BaseException:
-        secured.close()
-        raise
-    return secured

@@ -14,10 +14,32 @@ import gevent.ssl
 from gevent import socket
 from gevent.lock import BoundedSemaphore
 
+from geventws.tls import wrap
 from geventws.transport import POLL
 
 CHUNK: Final = 64 * 1024
 LINGER: Final = 10.0  # seconds that the peer has to read, or to end the stream, once we are gone
+
+
+def secure(below: Any, context: SSLContext, name: str) -> Any:
+    """Make the TLS handshake on *below* as a client of *name*, and return a socket on top of it.
+
+    *below* is closed where that fails.
+
+    Raises:
+        ssl.SSLError: the handshake failed.
+        OSError: the stream is lost.
+    """
+    if needs_relay(below, context):
+        return relay(below, context, name)
+    secured = below
+    try:
+        secured = wrap(below, context, server_hostname=name)
+        secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
+    return secured
 
 
 def needs_relay(below: Any, context: SSLContext) -> bool:

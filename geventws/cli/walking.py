@@ -5,7 +5,6 @@ url -> Walk.reach -> a socket -> Walk.ask -> Accepted
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,9 +26,9 @@ from geventws.dial import dial, look_up, unix_address
 from geventws.opening import read_response
 from geventws.options import Options, options_of
 from geventws.proxy import Proxy, proxy_for, read_tunnel, tunnel_request
-from geventws.relay import needs_relay, relay
+from geventws.relay import secure
 from geventws.socks import pass_socks
-from geventws.tls import default_context, wrap
+from geventws.tls import default_context
 from geventws.uri import URI
 
 T = TypeVar("T")
@@ -147,7 +146,7 @@ class Walk:
             pass_socks(self.socket, proxy, host, where.port)
             return
         if proxy.scheme == "https":
-            self.socket = _over_tls(self.socket, default_context(), proxy.host)
+            self.socket = secure(self.socket, default_context(), proxy.host)
         self.socket.sendall(tunnel_request(proxy, where.host, where.port))
         answer = read_tunnel()
         next(answer)
@@ -157,7 +156,7 @@ class Walk:
 
     def _secure(self, where: URI) -> None:
         context = self.asked["ssl"] or default_context()
-        self.socket = _over_tls(self.socket, context, where.certified)
+        self.socket = secure(self.socket, context, where.certified)
 
     def _shake_hands(self) -> tuple[Accepted, bytes]:
         self.socket.sendall(self._opening.request())
@@ -198,19 +197,6 @@ def _number(where: URI, proxy: Proxy) -> str:
     found = look_up(where.host, where.port)
     fit = [each for each in found if each[0] == AF_INET or proxy.scheme != "socks4"]
     return str((fit or found)[0][4][0])
-
-
-def _over_tls(below: Any, context: ssl.SSLContext, name: str) -> Any:
-    if needs_relay(below, context):
-        return relay(below, context, name)
-    secured = below
-    try:
-        secured = wrap(below, context, server_hostname=name)
-        secured.do_handshake()
-    except BaseException:
-        secured.close()
-        raise
-    return secured
 
 
 def _place(where: URI) -> str:
