@@ -64,9 +64,18 @@ class Page:
     def until_status(self, status: str) -> None:
         self.until(lambda: self.text("#status") == status)
 
+    def inked(self) -> list[int]:
+        """Return how many pixels each curve has."""
+        pixels: list[int] = self.driver.execute_script(INKED)
+        return pixels
+
     def until_plotted(self) -> None:
         """Wait until about two seconds of each curve are drawn."""
-        self.until(lambda: min(self.driver.execute_script(INKED)) > 200)
+        self.until(lambda: min(self.inked()) > 200)
+
+    def until_blank(self) -> None:
+        """Wait until no curve is drawn: the words around the plot change a frame before it."""
+        self.until(lambda: max(self.inked()) == 0)
 
     def numbers(self) -> list[str]:
         """Return the numbers above the plot."""
@@ -142,7 +151,7 @@ def test_page_plots_what_a_device_sends(
     page.open(f"http://127.0.0.1:{port}")
     page.until_status("Waiting for a device")
     assert page.text("#waiting code").endswith(f"device.py ws://127.0.0.1:{port}/send")
-    assert page.driver.execute_script(INKED) == [0, 0, 0]
+    page.until_blank()
     device = running("sensors/device.py", f"ws://127.0.0.1:{port}/send")
     with device:
         page.until_status("Live from walker")
@@ -153,7 +162,7 @@ def test_page_plots_what_a_device_sends(
         page.until(lambda: page.numbers() != before)
         assert page.screenshot(tmp_path / "desk.png").startswith(PNG)
     page.until_status("Waiting for a device")
-    assert page.driver.execute_script(INKED) == [0, 0, 0]
+    page.until_blank()
     assert page.complaints() == []
 
 
