@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent
 COMPILED = [
     "geventws.clock",
     "geventws.core.mask",
+    "geventws.core.deflate",
     "geventws.core.frame",
     "geventws.core.message",
     "geventws.core.protocol",
@@ -34,6 +35,7 @@ COMPILED = [
     "geventws.websocket",
     "geventws.outgoing",
     "geventws.transport",
+    "geventws.turns",
     "geventws.workers",
 ]
 

@@ -185,7 +185,8 @@ def open_connection(
     deadline = deadline_of(settings)
     while True:
         opening, socket = _in_time(deadline, phases, lambda: way.reach(asking))
-        transport = Transport(bare(socket))
+        # the program may do something after send() that the hub knows nothing of
+        transport = Transport(bare(socket), at_once=True)
         try:
             phases.begin(PHASE)
             accepted, rest = open_client(transport, opening, deadline, asking.note)

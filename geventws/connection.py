@@ -48,6 +48,7 @@ class Connection(Sending):
         "_ending",
         "_followers",
         "_keepalive",
+        "_looked",
         "_over_by",
         "_parked",
         "_reading",
@@ -62,6 +63,7 @@ class Connection(Sending):
         transport.on_drained = self._drained
         # receiving
         self._since = clock.monotonic()  # when others last ran, as far as that is known here
+        self._looked = False  # at the clock, since the last message was sent
         self._turn = 0  # the transport's, as it was when that was last asked for
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
@@ -77,8 +79,7 @@ class Connection(Sending):
 
     def begin(self, rest: bytes) -> None:
         """Take the bytes that came with the opening handshake: they are the first frames."""
-        if rest:
-            self._protocol.receive_data(rest)
+        self._protocol.receive_data(rest)
 
     def follow(self, follower: Callable[[Any], None]) -> None:
         """Have *follower* called, once, with this connection when its stream has been dropped."""
@@ -147,7 +148,7 @@ class Connection(Sending):
         deadline = None if timeout is None else clock.monotonic() + seconds(timeout)
         if self._resting is not None:
             self._rest()
-        if protocol.buffered() and clock.monotonic() - self._since > _SHARE:
+        if protocol.buffered() and self._is_turn_over():
             self._breathe()
         while True:
             found = protocol.next_message() if whole else protocol.next_piece()
@@ -222,6 +223,7 @@ class Connection(Sending):
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
         self._since = clock.monotonic()
+        self._looked = True
         if data:
             self._protocol.receive_data(data)
         else:
@@ -229,9 +231,7 @@ class Connection(Sending):
 
     def _wait_to_be_told(self, deadline: float | None) -> None:
         event = self._transport.event()
-        if self._told is None:
-            self._told = []
-        self._told.append(event)
+        self._told = [*(self._told or ()), event]
         try:
             if not event.wait(_left(deadline)):
                 raise TimeoutError("nothing arrived in time")
@@ -269,10 +269,18 @@ class Connection(Sending):
         finally:  # who is interrupted has let others run as well
             self._since = clock.monotonic()
 
+    def _may_go_on(self) -> None:
+        """Let others run where enough was done; asked twice in a row, it looks but once."""
+        if self._looked:
+            self._looked = False
+        elif self._is_turn_over():
+            self._breathe()
+
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
         if self._protocol.frames_this_turn >= TURN:
             return True
+        self._looked = True
         now = clock.monotonic()
         if now - self._since <= _SHARE:
             return False
@@ -289,8 +297,9 @@ class Connection(Sending):
         """Write all that the protocol wants said; who calls this has the turn."""
         protocol = self._protocol
         try:
-            # what is sent while more waits to be received is a reply, and more replies will follow
-            more = self._corks and protocol.buffered() > 0
+            # what is sent while more waits to be received is a reply, and more replies will follow;
+            # a client's program may do something after send() that the hub knows nothing of
+            more = self._is_server and protocol.buffered() > 0
             self._transport.write(protocol.data_to_send(), self._send_timeout, more)
         except OSError as error:
             self._lose(error)
@@ -339,7 +348,7 @@ class Connection(Sending):
         self._over_by = self._over_by or clock.monotonic() + self._options.close_timeout
         self._post()
         clean = self._protocol.close_sent and self._protocol.close_received
-        if self._side == Side.SERVER or not clean:  # RFC 6455 7.1.1: the server closes TCP first
+        if self._is_server or not clean:  # RFC 6455 7.1.1: the server closes TCP first
             self._transport.shutdown()
         self._plan(self._options.close_timeout)
         self._dismiss_line()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from zope.interface import classImplements
 
-from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Side
+from geventws.core.codes import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 from geventws.core.errors import ProtocolError
 from geventws.core.frame import Frame, FrameReader, parse_close
 from geventws.events import Group, follow
@@ -70,7 +70,7 @@ class Tap:
         self._transport: Any = connection._transport
         self._protocol = connection._protocol
         number = connection_id(connection)
-        is_client = connection._side == Side.CLIENT
+        is_client = not connection._is_server
         self._outgoing = Direction(number, "sent", is_client, payloads)
         self._incoming = Direction(number, "received", not is_client, payloads)
         if self._protocol.wire_received:

@@ -53,7 +53,8 @@ class ITransport(Interface):
         """Wait until the operating system has taken all of *buffers*, whole and in order.
 
         *more* says that the caller will write more at once, or wait: then a transport may keep
-        them a moment instead, at the latest until others run.
+        them a moment instead, at the latest until the loop runs. It may do so as well while others
+        can go on.
 
         Raises TimeoutError after *timeout* seconds without any progress, another OSError where the
         stream is lost. After any exception *torn* tells whether some of them left; where it is

@@ -3,12 +3,25 @@ import cython
 
 from geventws cimport clock, kernel
 
-cdef Py_ssize_t CORK
+cdef Py_ssize_t CORK, _CORKED, _GATHERED
 cdef long _forks
 
+cdef class Corks:
+    cdef object __weakref__
+    cdef list _corked
+    cdef object _loop
+    cdef bint _told
+    cdef public Py_ssize_t crowd
+
+    cdef add(self, Outgoing outgoing)
+    @cython.locals(each=Outgoing)
+    cdef _uncork(self)
+
 cdef class Outgoing:
+    cdef bint _at_once
     cdef list _corked
     cdef Py_ssize_t _corked_size
+    cdef Corks _corks
     cdef long _forks
     cdef object _hub
     cdef double _moved
@@ -19,7 +32,6 @@ cdef class Outgoing:
     cdef object _socket
     cdef object _stream
     cdef bint _tls
-    cdef bint _uncorking
     cdef object _writer
     cdef public bint closed
     cdef public object error
@@ -34,10 +46,11 @@ cdef class Outgoing:
     @cython.locals(data=bytes, size=Py_ssize_t, sent=Py_ssize_t)
     cdef _post(self, list buffers)
     cdef _keep_after(self, Py_ssize_t sent, list buffers)
+    cdef bint _is_crowded(self) except -1
     cdef bint _may_cork(self) except -1
     @cython.locals(size=Py_ssize_t, data=bytes)
     cdef bint _cork(self, list buffers) except -1
-    @cython.locals(corked=list, data=bytes, sent=Py_ssize_t)
+    @cython.locals(corked=list, buffers=list, size=Py_ssize_t, sent=Py_ssize_t)
     cdef _uncork(self)
     cdef bint _withdraw(self, long long ahead, long long size) except -1
     @cython.locals(sent=Py_ssize_t)

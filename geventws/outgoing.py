@@ -6,8 +6,10 @@ There is one buffer in which frames keep their order. What the kernel does not t
 there, and the hub sends it on when it can; write() is post() and a wait for that buffer to empty,
 so a frame can neither overtake another one nor be cut by it.
 
-Replies are corked: a call of the kernel costs more than all else that a small message does, so what
-is written while more is about to follow is kept until its writer waits, or the hub has its turn.
+Replies are corked. A call of the kernel costs more than all else that a small message does, so what
+is written while more is about to follow is kept until the hub has its turn. So is, on a server,
+what is written while others can go on: the replies of a few connections then leave one right after
+the other, and wake who gets them, as a proxy on the same machine, once and not each time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import gevent
 import gevent.socket
@@ -29,6 +32,9 @@ from geventws.outbox import Outbox
 
 BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
 CORK: Final = 64 * 1024  # bytes that are corked at most
+CORKED: Final = 8  # connections that are: the first of them waits for the handlers of the others
+GATHERED: Final = 8  # buffers that the kernel is given as they are
+_CORKED, _GATHERED = CORKED, GATHERED  # as C has it
 WRITE: Final = 2  # the event of gevent's io watchers
 
 # These have no methods of their own that would do more than the kernel's calls.
@@ -39,12 +45,60 @@ READY: Final = object()
 TIMED_OUT: Final = object()
 
 
+class Corks:
+    """What is corked on one hub; use corks_of().
+
+    Attributes:
+        crowd: how many others can go on as soon as who runs now waits.
+    """
+
+    __slots__ = ("__weakref__", "_corked", "_loop", "_told", "crowd")
+
+    def __init__(self, loop: Any) -> None:
+        self._corked: list[Outgoing] = []
+        self._loop = loop
+        self._told = False  # the hub will have them leave
+        self.crowd = 0
+
+    def add(self, outgoing: Outgoing) -> None:
+        """Have what *outgoing* has corked leave soon; once there are enough, now."""
+        self._corked.append(outgoing)
+        if len(self._corked) >= _CORKED:
+            self._uncork()
+        elif not self._told:
+            self._told = True
+            self._loop.run_callback(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._told = False
+        self._uncork()
+
+    def _uncork(self) -> None:
+        corked, self._corked = self._corked, []
+        for each in corked:
+            if each._corked is not None and each._forks == _forks:  # else the parent process does
+                each._uncork()
+
+
+_corks: WeakKeyDictionary[Any, Corks] = WeakKeyDictionary()
+
+
+def corks_of(hub: Any) -> Corks:
+    """Return the Corks of *hub*."""
+    found = _corks.get(hub)
+    if found is None:
+        found = _corks[hub] = Corks(hub.loop)
+    return found
+
+
 class Outgoing:
     """What of a Transport writes, and knows whether the stream is lost or closed."""
 
     __slots__ = (
+        "_at_once",
         "_corked",
         "_corked_size",
+        "_corks",
         "_forks",
         "_hub",
         "_moved",
@@ -55,7 +109,6 @@ class Outgoing:
         "_socket",
         "_stream",
         "_tls",
-        "_uncorking",
         "_writer",
         "closed",
         "error",
@@ -64,7 +117,7 @@ class Outgoing:
         "written",
     )
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: Any, at_once: bool) -> None:
         self._socket = socket
         self._tls = isinstance(socket, (ssl.SSLSocket, gevent.ssl.SSLSocket))
         # what gevent's own class does on top of this is to wait, and that is done here
@@ -77,7 +130,8 @@ class Outgoing:
         self._corked: list[bytes] | None = None
         self._corked_size = 0
         self._forks = 0  # as they stood then
-        self._uncorking = False  # the hub will
+        self._corks = corks_of(self._hub)
+        self._at_once = at_once  # whatever others do
         self._writer: Any = None
         self._moved = 0.0  # when a writer last saw the kernel take something
         self.written = 0  # bytes the kernel took
@@ -90,7 +144,7 @@ class Outgoing:
 
     def write(self, buffers: list[bytes], timeout: float | None = None, more: bool = False) -> None:
         """Wait until the kernel has taken all of *buffers*. See ITransport."""
-        if more and self._may_cork() and self._cork(buffers):
+        if (more or self._is_crowded()) and self._may_cork() and self._cork(buffers):
             return
         before = self.written + (0 if self._out is None else self._out.size) + self._corked_size
         self.post(buffers)
@@ -144,6 +198,9 @@ class Outgoing:
         if self._out is not None:
             self._watch_writable()
 
+    def _is_crowded(self) -> bool:
+        return self._corks.crowd > 0 and not self._at_once
+
     def _may_cork(self) -> bool:
         return self._out is None and self.error is None and not self.closed
 
@@ -154,32 +211,27 @@ class Outgoing:
             size += len(data)
         if size > CORK:
             return False
-        if self._corked is None:
-            self._corked = []
-            self._forks = _forks
-        for data in buffers:
-            self._corked.append(data)
         self._corked_size = size
-        if not self._uncorking:
-            self._uncorking = True
-            self._hub.loop.run_callback(self._uncork_by_hub)
+        if self._corked is not None:
+            self._corked += buffers
+            return True
+        self._corked = buffers[:]
+        self._forks = _forks
+        self._corks.add(self)
         return True
-
-    def _uncork_by_hub(self) -> None:
-        self._uncorking = False
-        if self._corked is not None and self._forks == _forks:  # else the parent process does it
-            self._uncork()
 
     def _uncork(self) -> None:
         assert self._corked is not None
-        corked = self._corked
+        corked, size = self._corked, self._corked_size
         self._corked = None
         self._corked_size = 0
-        data = b"".join(corked)
-        sent = self._send([data])
-        if sent < len(data):
+        buffers = corked
+        if self._tls or len(corked) > _GATHERED:
+            buffers = [b"".join(corked)]
+        sent = self._send(buffers)
+        if sent < size:
             # each is kept for itself, or none could be withdrawn; OpenSSL has to be given the same
-            self._keep_after(sent, [data] if self._tls else corked)
+            self._keep_after(sent, buffers if self._tls else corked)
 
     def _withdraw(self, ahead: int, size: int) -> bool:
         """Take back *size* bytes that are kept behind *ahead* others; False where some have left.

@@ -1,14 +1,15 @@
 # C types for sending.py; nothing here may change what that file says.
 from geventws.core.protocol cimport Protocol
 
+cdef object _OPEN
+
 cdef class Sending:
     cdef public object _backlog
-    cdef public bint _corks
+    cdef public bint _is_server
     cdef public object _line
     cdef public object _options
     cdef public Protocol _protocol
     cdef public object _send_timeout
-    cdef public object _side
     cdef public object _transport
     cdef public bint _turn_taken
     cdef public bint _unfinished

@@ -9,7 +9,7 @@ whatever the transport still holds is bounded, and a slow peer costs its own mes
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from geventws.backlog import CLOSED, SENT, Backlog, SlowPeers
 from geventws.clock import monotonic
@@ -18,18 +18,19 @@ from geventws.core.message import Encoded
 from geventws.core.protocol import Protocol
 from geventws.options import Options
 
+_OPEN: Final = State.OPEN  # a name with nothing to look up in it
+
 
 class Sending:
     """The half of a Connection that decides who may speak. It never waits but for its turn."""
 
     __slots__ = (
         "_backlog",
-        "_corks",
+        "_is_server",
         "_line",
         "_options",
         "_protocol",
         "_send_timeout",
-        "_side",
         "_transport",
         "_turn_taken",
         "_unfinished",
@@ -40,9 +41,7 @@ class Sending:
         self._protocol = protocol
         self._options = options
         self._send_timeout = options.send_timeout  # asked for with each message
-        self._side = side
-        # a client's program may do something after send() that the hub knows nothing of
-        self._corks = side == Side.SERVER
+        self._is_server = side == Side.SERVER
         self._turn_taken = False
         self._line: deque[Any] | None = None  # events of those who wait for their turn
         self._unfinished = False  # a fragmented message is under way
@@ -115,7 +114,7 @@ class Sending:
                 self._post_backlog(self._backlog)
 
     def _post_backlog(self, backlog: Backlog) -> None:
-        if self._protocol.state is not State.OPEN:
+        if self._protocol.state is not _OPEN:
             self._forget_backlog()
             return
         while backlog and not self._unfinished and not self._transport.unsent():
@@ -124,7 +123,7 @@ class Sending:
             self._backlog = None
 
     def _post_broadcast(self, broadcast: Encoded) -> None:
-        if self._side == Side.SERVER:
+        if self._is_server:
             self._protocol.send_encoded(broadcast)
         else:  # RFC 6455 5.3: each frame of a client has a masking key of its own
             self._protocol.send_message(broadcast.message)
@@ -140,7 +139,7 @@ class Sending:
         under way, and before the close frame that this side sends; where a fragmented message is
         cut off by that, or the peer ends the connection, what waits is dropped.
         """
-        if self._protocol.state is not State.OPEN:
+        if self._protocol.state is not _OPEN:
             return CLOSED
         if self._backlog is None:
             if not self._unfinished and not self._transport.unsent():
@@ -185,7 +184,7 @@ class Sending:
     def _empty_backlog(self) -> None:
         """Give the transport all that waits, since nothing may follow a close frame."""
         backlog = self._backlog
-        while backlog and not self._unfinished and self._protocol.state is State.OPEN:
+        while backlog and not self._unfinished and self._protocol.state is _OPEN:
             self._post_broadcast(backlog.take())
 
     def _forget_backlog(self) -> None:

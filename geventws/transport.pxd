@@ -2,7 +2,7 @@
 import cython
 
 from geventws cimport clock, kernel
-from geventws.outgoing cimport Outgoing
+from geventws.outgoing cimport Corks, Outgoing
 
 cdef Py_ssize_t _CHUNK
 cdef double SHARE
@@ -11,11 +11,12 @@ cdef class Readers:
     cdef object __weakref__
     cdef object _due
     cdef bint _begun
+    cdef Corks _corks
 
     cdef add(self, Transport transport)
-    @cython.locals(transport=Transport)
     cpdef _take(self)
     @cython.locals(transport=Transport)
+    cdef _next(self)
     cdef wait(self, hub)
 
 cdef class Transport(Outgoing):

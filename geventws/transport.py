@@ -25,7 +25,7 @@ from zope.interface import classImplements
 
 from geventws import clock, kernel
 from geventws.interfaces import ITransport
-from geventws.outgoing import READY, TIMED_OUT, Outgoing
+from geventws.outgoing import READY, TIMED_OUT, Outgoing, corks_of
 
 CHUNK: Final = 80 * 1024  # bytes asked for at once: a message of 64 KiB has a head, too
 _CHUNK: Final = CHUNK  # as C has it
@@ -80,15 +80,17 @@ class Readers:
     and only the last one back to the hub: that is one switch for each, where it would be two.
     """
 
-    __slots__ = ("__weakref__", "_begun", "_due")
+    __slots__ = ("__weakref__", "_begun", "_corks", "_due")
 
-    def __init__(self) -> None:
+    def __init__(self, hub: Any) -> None:
+        self._corks = corks_of(hub)
         self._due: deque[Transport] = deque()
         self._begun = False  # the hub will take turns
 
     def add(self, transport: Transport) -> None:
         """Have the reader of *transport* go on in its turn; called on the hub."""
         self._due.append(transport)
+        self._corks.crowd += 1
         if not self._begun:
             self._begun = True
             transport._hub.loop.run_callback(self._take)
@@ -96,16 +98,19 @@ class Readers:
     def _take(self) -> None:
         self._begun = False
         while self._due:
-            transport = self._due.popleft()
-            reader = transport._reader
+            reader = self._next()
             if reader is not None:  # nothing else has woken it meanwhile
                 reader.switch(READY)
+
+    def _next(self) -> Any:
+        self._corks.crowd -= 1
+        transport = self._due.popleft()
+        return transport._reader
 
     def wait(self, hub: Any) -> Any:
         """Give way to the next reader, or to *hub*; return what the caller is switched to with."""
         while self._due:
-            transport = self._due.popleft()
-            reader = transport._reader
+            reader = self._next()
             if reader is not None:
                 return reader.switch(READY)
         return hub.switch()
@@ -118,13 +123,14 @@ def readers_of(hub: Any) -> Readers:
     """Return the Readers of *hub*."""
     found = _readers.get(hub)
     if found is None:
-        found = _readers[hub] = Readers()
+        found = _readers[hub] = Readers(hub)
     return found
 
 
 class Transport(Outgoing):
     """A connected gevent socket that this transport alone uses from now on.
 
+    What is written leaves while others can go on a moment later, but not where *at_once* is set.
     Belongs to the thread whose hub made it. One greenlet may read while another one writes.
     """
 
@@ -142,9 +148,9 @@ class Transport(Outgoing):
         "peer_address",
     )
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: Any, at_once: bool = False) -> None:
         socket.settimeout(0.0)
-        super().__init__(socket)
+        super().__init__(socket, at_once)
         self._io: Any = self._hub.loop.io(socket.fileno(), READ)
         self._watching = False
         self._readers = readers_of(self._hub)
@@ -194,8 +200,6 @@ class Transport(Outgoing):
 
     def park(self, ready: Callable[[], None]) -> None:
         """Have the hub call *ready*, once, when bytes or the end of the stream are there."""
-        if self._corked is not None:
-            self._uncork()
         self._parked = ready
         if self.closed or self._more:
             self._hub.loop.run_callback(self._unpark)
@@ -239,8 +243,6 @@ class Transport(Outgoing):
 
     def _wait_readable(self, timeout: float | None) -> bool:
         """Wait for something to receive; return whether the time is up instead."""
-        if self._corked is not None:
-            self._uncork()
         if self.closed:
             return False
         self._watch_readable()

@@ -15,15 +15,16 @@ from typing import Any, Final
 from gevent.event import Event
 from gevent.exceptions import BlockingSwitchOutError, LoopExit
 
-from geventws.backlog import CLOSED, SlowPeers
+from geventws import clock
+from geventws.backlog import CLOSED, SENT, SlowPeers
 from geventws.broadcasting import Result
-from geventws.clock import monotonic
 from geventws.core.message import Encoded
 from geventws.counts import Counts
 from geventws.transport import breathe
 
 SHARE: Final = 0.005  # seconds of work before others run
 STRIDE: Final = 8  # connections between two looks at the clock
+_STRIDE, _SENT = STRIDE, SENT  # numbers that C has
 
 Wait = Callable[[Callable[[], object]], object]
 
@@ -62,20 +63,20 @@ class Turns:
     @contextmanager
     def fairly(self) -> Iterator[None]:
         """Count the time of many short pieces of work as that of one long one."""
-        self._since = monotonic() - self._worked
+        self._since = clock.monotonic() - self._worked
         try:
             yield
         finally:
-            self._worked = monotonic() - self._since
+            self._worked = clock.monotonic() - self._since
 
     def share(self, wait: Wait | None = None) -> None:
         """Let others run now and then; wait(breathe) does it, where *wait* is given."""
-        if monotonic() - self._since > SHARE:
+        if clock.monotonic() - self._since > SHARE:
             if wait is None:
                 breathe()
             else:
                 wait(breathe)
-            self._since = monotonic()
+            self._since = clock.monotonic()
 
     def offer(
         self,
@@ -88,12 +89,19 @@ class Turns:
 
         *wait* is as for share().
         """
-        slow = self.slow_peers
+        slow, sent = self.slow_peers, result.sent
+        left = 0
         with self.fairly():
-            for number, ws in enumerate(members):
-                result.note(ws, ws.offer(broadcast, slow))
-                if not number % STRIDE:
+            for ws in members:
+                outcome = ws.offer(broadcast, slow)
+                if outcome == _SENT:
+                    sent.append(ws)
+                else:
+                    result.note(ws, outcome)
+                if left == 0:
+                    left = _STRIDE
                     self.share(wait)
+                left -= 1
 
     def count(self, result: Result[Any]) -> None:
         """Count whom a broadcast did not reach at once."""

@@ -175,7 +175,8 @@ class WebSocket(Callbacks):
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
         Returns when the operating system has the bytes; on a server before that, where more has
-        come to be received: up to 64 KiB leave together, when the caller waits at the latest.
+        come to be received, here or on other connections: up to 64 KiB, of up to 8 connections,
+        leave together, when all that came has been dealt with at the latest.
         An iterable's first item says text or binary; pings and pongs go between its fragments.
 
         Raises:
@@ -205,8 +206,7 @@ class WebSocket(Callbacks):
                 self._send_fragments(message)
         finally:
             self._pass_turn()
-        if self._is_turn_over():  # only now, or all others would come to stand in line
-            self._breathe()
+        self._may_go_on()  # only now, or all others would come to stand in line
 
     def _send_whole(self, message: Data) -> None:
         self._say_first()

@@ -1,5 +1,6 @@
 # C types for workers.py; nothing here may change what that file says.
 
+from geventws.outgoing cimport Corks
 from geventws.websocket cimport WebSocket
 
 cdef class Parking:
@@ -12,6 +13,7 @@ cdef class Parking:
     cdef _park(self)
 
 cdef class Workers:
+    cdef Corks _corks
     cdef list _idle
     cdef object _ready
     cdef bint _told

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import gevent
 from greenlet import getcurrent
 
+from geventws.outgoing import corks_of
 from geventws.transport import Transport
 from geventws.websocket import WebSocket
 
@@ -70,7 +71,8 @@ class Parking:
 class Workers:
     """The worker greenlets of one hub; use workers()."""
 
-    def __init__(self) -> None:
+    def __init__(self, hub: Any) -> None:
+        self._corks = corks_of(hub)
         self._idle: list[Any] = []
         self._ready: deque[Parking] = deque()
         self._told = False  # the hub will look at these
@@ -92,6 +94,7 @@ class Workers:
     def run(self, parking: Parking) -> None:
         """Have a worker run *parking* in its turn; returns at once."""
         self._ready.append(parking)
+        self._corks.crowd += 1
         self._tell()
 
     def _tell(self) -> None:
@@ -111,6 +114,7 @@ class Workers:
         while True:
             while self._ready:
                 parking = self._ready.popleft()
+                self._corks.crowd -= 1
                 if self._ready:  # for another worker, should this one wait
                     self._tell()
                 parking.work()
@@ -136,5 +140,5 @@ def workers() -> Workers:
     hub = gevent.get_hub()
     found = _workers.get(hub)
     if found is None:
-        found = _workers[hub] = Workers()
+        found = _workers[hub] = Workers(hub)
     return found

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import gevent
 import pytest
+from gevent import GreenletExit
 
 from geventws.core.errors import ConnectionClosed
 from geventws.transport import Transport
@@ -48,10 +49,10 @@ def test_reader_lets_corked_bytes_go_before_it_waits(kind: Kind) -> None:
 
 
 @each_kind
-def test_parked_transport_keeps_nothing_corked(kind: Kind) -> None:
+def test_corked_bytes_of_a_parked_transport_leave(kind: Kind) -> None:
     one, other = corked(kind, b"a")
     one.park(lambda: None)
-    assert one.written == 1
+    assert other.read(5.0) == b"a"
     drop(one, other)
 
 
@@ -162,6 +163,61 @@ def test_write_that_is_interrupted_leaves_what_was_corked_before_it(kind: Kind) 
     assert not one.torn
     one.post([b"after"])
     assert read_all(other, size + 11) == bytes(size) + b"corkedafter"
+    drop(one, other)
+
+
+# Others who can go on
+
+
+class Writers:
+    """Transports whose readers, once all have something to read, say "!" one after the other."""
+
+    def __init__(self, count: int, at_once: bool) -> None:
+        sockets = [unix() for _ in range(count)]
+        self.transports = [Transport(one, at_once) for one, _ in sockets]
+        self.peers = [Transport(other) for _, other in sockets]
+        self.written: list[int] = []  # how many, after each has spoken
+        self._greenlets = [gevent.spawn(self._answer, each) for each in self.transports]
+        gevent.sleep(0)
+
+    def _answer(self, transport: Transport) -> None:
+        transport.read()
+        transport.write([b"!"])
+        self.written.append(sum(each.written for each in self.transports))
+
+    def run(self) -> list[int]:
+        for peer in self.peers:
+            peer.post([b"?"])
+        gevent.joinall(self._greenlets, 5.0, raise_error=True)
+        for peer in self.peers:
+            assert peer.read(5.0) == b"!"
+        drop(*self.transports, *self.peers)
+        return self.written
+
+
+def test_who_writes_while_others_can_go_on_waits_for_them() -> None:
+    assert Writers(3, at_once=False).run() == [0, 0, 1]
+
+
+def test_no_more_than_eight_wait_for_others() -> None:
+    assert Writers(10, at_once=False).run() == [0] * 7 + [8, 8, 9]
+
+
+def test_who_writes_at_once_waits_for_nobody() -> None:
+    assert Writers(3, at_once=True).run() == [1, 2, 3]
+
+
+def test_nobody_waits_for_a_reader_who_has_gone() -> None:
+    one, other = ends(unix)
+    reader = gevent.spawn(one.read)
+    gevent.sleep(0)
+    other.post([b"?"])
+    gevent.get_hub().loop.run_callback(reader.kill, GreenletExit, False)
+    gevent.sleep(0)
+    reader.join(5.0)
+    assert one.read(5.0) == b"?"
+    one.write([b"!"])
+    assert one.written == 1
     drop(one, other)
 
 

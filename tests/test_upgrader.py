@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from geventws.core.codes import Side
 from geventws.core.handshake import Accepted, Request, Response
 from geventws.transport import Transport
 from geventws.upgrader import Upgrader, is_callback_style
@@ -207,7 +206,7 @@ def test_upgrader_opens_a_connection_that_has_received_the_rest() -> None:
     assert ws.request is asked
     assert ws.subprotocol == "a"
     assert ws.extensions == ("permessage-deflate",)
-    assert ws._side == Side.SERVER
+    assert ws._is_server
     assert ws._options.ping_interval == 7.0
     ws.drop()
     far.close()

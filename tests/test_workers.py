@@ -28,6 +28,35 @@ def witness() -> Iterator[tuple[Witness, RawPeer]]:
     turn()
 
 
+# Replies
+
+
+class Noting(EchoWebSocket):
+    """Takes note of how many bytes all have said after each of its replies."""
+
+    def received_message(self, message: str | bytes) -> None:
+        super().received_message(message)
+        everybody, said = self.state
+        said.append(sum(each._transport.written for each in everybody))
+
+
+def test_replies_of_several_connections_leave_together() -> None:
+    pairs = [driven(Noting) for _ in range(3)]
+    said: list[int] = []
+    for connection, _ in pairs:
+        connection.state = [each for each, _ in pairs], said
+    turn()
+    for _, peer in pairs:
+        peer.send(TEXT, b"!")
+    turn()
+    assert said == [0, 0, 3]
+    for _, peer in pairs:
+        frame = peer.next()
+        assert frame is not None
+        assert frame.payload == b"!"
+        hang_up(peer)
+
+
 # Callbacks
 
 

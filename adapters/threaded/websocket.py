@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from geventws.backlog import SlowPeers
-from geventws.core.codes import NORMAL_CLOSURE, Side, State
+from geventws.core.codes import NORMAL_CLOSURE, State
 from geventws.core.errors import ConnectionClosed
 from geventws.options import seconds
 from geventws.websocket import Data, WebSocket
@@ -117,7 +117,7 @@ class ThreadedWebSocket(WebSocket):
         What a failed connection said last might not arrive if it was dropped then, so it is not:
         its peer has the end already.
         """
-        if self._side != Side.CLIENT or self._transport.closed or self._is_looked_after():
+        if self._is_server or self._transport.closed or self._is_looked_after():
             return
         if deadline is None or deadline >= self._over_by:
             self._hang_up()

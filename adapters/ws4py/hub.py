@@ -40,6 +40,9 @@ class GreenTransport(Transport):
 
     monitor = Open()
 
+    def __init__(self, socket: Any) -> None:
+        super().__init__(socket, at_once=True)  # it may be a client's
+
 
 transport_of.register(gevent.socket.socket, GreenTransport)
 

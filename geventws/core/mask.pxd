@@ -3,15 +3,16 @@ import cython
 
 from geventws.core cimport growing
 
-cdef Py_ssize_t BLOCK
 cdef bint _LOOPS
 
-cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end)
+cpdef bytes mask(data, bytes key, Py_ssize_t start, Py_ssize_t end, bytes before=*)
 
 @cython.locals(
     source="const unsigned char *", keys="const unsigned char *", part=bytes,
-    target="unsigned char *", repeated=bytes, block=Py_ssize_t, at=Py_ssize_t, index=Py_ssize_t,
+    target="unsigned char *", first="unsigned char", second="unsigned char",
+    third="unsigned char", fourth="unsigned char", front=Py_ssize_t, whole=Py_ssize_t,
+    at=Py_ssize_t,
 )
-cdef bytes _xor(data, bytes key, Py_ssize_t start, Py_ssize_t size)
+cdef bytes _xor(data, bytes key, Py_ssize_t start, Py_ssize_t size, bytes before)
 
 cpdef bytes rotate(bytes key, Py_ssize_t by)

@@ -15,8 +15,6 @@ except ImportError:  # the interpreted twin then makes do with big integers
 
 COMPILED = not __file__.endswith(".py")
 
-# From this many bytes on the compiled loop has its key repeated, so that wide XORs can be used.
-BLOCK = 256
 # Keys are cut from a page of random bytes: no easier to foretell than from a call for each, at a
 # tenth of the cost.
 PAGE = 4096
@@ -24,52 +22,54 @@ PAGE = 4096
 ACCELERATED = 64
 
 
-def mask(data: bytes | bytearray, key: bytes, start: int, end: int) -> bytes:
+def mask(data: bytes | bytearray, key: bytes, start: int, end: int, before: bytes = b"") -> bytes:
     """Return data[start:end] with *key*, of four bytes, laid over it; twice is the original.
+
+    The bytes *before* are put before that as they are.
 
     Raises:
         ValueError: *data* has no such part, or *key* is of another size.
     """
     size = end - start
     if size == 0:
-        return b""
+        return before
     # compiled, nothing else would keep the loop from memory that is not data's
     if size < 0 or start < 0 or end > len(data) or len(key) != 4:
         raise ValueError("data: without such a part, or key: not of four bytes (RFC 6455 5.3)")
     if _LOOPS:
-        return _xor(data, key, start, size)
+        return _xor(data, key, start, size, before)
     part = data[start:end]
     if XorMaskerSimple is not None and size >= ACCELERATED:
         masked: bytes = XorMaskerSimple(key).process(part)
-        return masked
+        return before + masked
     keys = key * (size // 4) + key[: size % 4]
     xored = int.from_bytes(part, "little") ^ int.from_bytes(keys, "little")
-    return xored.to_bytes(size, "little")
+    return before + xored.to_bytes(size, "little")
 
 
-def _xor(data: Any, key: bytes, start: int, size: int) -> bytes:
+def _xor(data: Any, key: bytes, start: int, size: int, before: bytes) -> bytes:
     """The same byte by byte: a loop that a C compiler turns into wide XORs.
 
-    Compiled, source, target and keys are pointers. Nobody knows the target yet, unless it is of one
+    Compiled, source and target are pointers. Nobody knows the target yet, unless it is of one
     byte, which Python makes but once.
     """
     source = data
     if size == 1:
-        return bytes((source[start] ^ key[0],))
-    part = growing.blank(size)
+        return before + bytes((source[start] ^ key[0],))
+    front = len(before)
+    part = growing.begun(before, front + size)
     target = part
-    repeated = key if size < BLOCK else key * (BLOCK // 4)
-    keys = repeated
-    if size < BLOCK:
-        for index in range(size):
-            target[index] = source[start + index] ^ keys[index & 3]
-        return growing.take(part, size)
-    at = 0
-    while at < size:
-        for index in range(min(BLOCK, size - at)):
-            target[at + index] = source[start + at + index] ^ keys[index]
-        at += BLOCK
-    return growing.take(part, size)
+    keys = key
+    first, second, third, fourth = keys[0], keys[1], keys[2], keys[3]
+    whole = size & ~3
+    for at in range(0, whole, 4):
+        target[front + at] = source[start + at] ^ first
+        target[front + at + 1] = source[start + at + 1] ^ second
+        target[front + at + 2] = source[start + at + 2] ^ third
+        target[front + at + 3] = source[start + at + 3] ^ fourth
+    for at in range(whole, size):
+        target[front + at] = source[start + at] ^ keys[at & 3]
+    return growing.take(part, front + size)
 
 
 _LOOPS = COMPILED  # as C has it

@@ -2,18 +2,20 @@
 import cython
 
 from geventws.core cimport growing
+from geventws.core.deflate cimport Deflater, Inflater
 from geventws.core.frame cimport Frame, frame_head
 from geventws.core.mask cimport mask
 
 # what codes.py says, as C has it
 cdef int BINARY, CONTINUATION, TEXT
+cdef Py_ssize_t _GATHER
 
 cdef class MessageReader:
     cdef bytes _buffer
     cdef bint _compressed
     cdef long long _fragments
     cdef Py_ssize_t _held
-    cdef object _inflater
+    cdef Inflater _inflater
     cdef long long _max_fragments
     cdef long long _max_size
     cdef int _opcode
@@ -52,11 +54,11 @@ cdef class Encoded:
     cdef public bytes plain
     cdef public Py_ssize_t size
 
-    cpdef bytes deflated(self, deflater)
+    cpdef bytes deflated(self, Deflater deflater)
 
 cdef class MessageWriter:
     cdef bint _masks
-    cdef object _deflater
+    cdef Deflater _deflater
     cdef Py_ssize_t _threshold
     cdef int _opcode
     cdef list _out

@@ -17,6 +17,7 @@ from geventws.core.mask import mask, masking_key
 
 # An unmasked payload this large leaves as it is, beside its head; copying a smaller one is cheaper.
 GATHER: Final = 8 * 1024
+_GATHER: Final = GATHER  # as C has it
 
 
 def fragment_limit(max_size: int | None) -> int:
@@ -299,10 +300,10 @@ class MessageWriter:
         size = len(payload)
         if self._masks:
             key = masking_key()
-            self._put(frame_head(opcode, size, fin, rsv1, key) + mask(payload, key, 0, size))
+            self._put(mask(payload, key, 0, size, frame_head(opcode, size, fin, rsv1, key)))
             return
         head = frame_head(opcode, size, fin, rsv1, b"")
-        if size < GATHER:
+        if size < _GATHER:
             self._put(head + payload)
         else:
             self._put(head)

@@ -6,6 +6,7 @@ from geventws.core.message cimport Encoded, MessageReader, MessageWriter
 
 cdef int CLOSE, PING, PONG  # what codes.py says, as C has it
 cdef int _TURN
+cdef object _OPEN, _CLOSED
 
 cdef class Protocol:
     cdef public object state

@@ -1,7 +1,7 @@
 """The messages that are sent, as the bytes of a client's frames (RFC 6455 5.2), and replies read.
 
-wsload sends them as they are, over and over; so each is compressed on its own, in a window of 4 KiB
-that every peer has agreed to.
+wsload sends them as they are, over and over; so each is compressed on its own. The windows are of
+4 KiB, both ways: in a larger one a server would find the whole message that it sent before.
 """
 
 from __future__ import annotations

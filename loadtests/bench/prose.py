@@ -74,8 +74,11 @@ What keeps it small:
 - **Wait first.** A `recv` that finds nothing costs as much as being woken, so none is tried before
   the hub says that bytes are there.
 - **Corked replies.** While a server answers messages that came together, the replies are kept and
-  leave in one call of the kernel: when the handler waits for anything, when 64 KiB are full, or at
-  the hub's next turn. The last reply goes at once, so a single one is never held back.
+  leave in one call of the kernel: when 64 KiB are full, or at the hub's next turn. The last reply
+  goes at once, so a single one is never held back.
+- **Replies in a row.** While other connections can go on, the replies of up to eight of them are
+  kept, and leave one right after the other. A reply wakes the process that it is for, where that is
+  on the same machine, as a proxy in front often is; so it is woken once, and not each time.
 - **Typed code.** The modules between the socket and the handler are plain Python with their C types
   beside them. `geventws doctor` tells whether they are compiled.
 - **One frame for many.** A broadcast is framed once; where peers compress, it is deflated once for

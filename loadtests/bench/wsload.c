@@ -30,7 +30,9 @@
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="    /* RFC 6455, 1.3 */
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-#define OFFER "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+/* a reply may be as long as the last one, so whose window is larger would have less to do */
+#define OFFER "Sec-WebSocket-Extensions: permessage-deflate; " \
+              "client_max_window_bits=12; server_max_window_bits=12\r\n"
 #define CLOSE "\x88\x82\0\0\0\0\x03\xe8" /* 1000; a masking key of zeros masks nothing */
 #define PATIENCE 30                       /* seconds without anything */
 #define AT_ONCE 4                         /* connections that are opening: some backlogs are 5 */

@@ -16,10 +16,10 @@ from geventws.core import mask as installed
 from geventws.core.mask import mask, masking_key, rotate
 from tests.core.helpers import KEY, xor
 
-Mask = Callable[[bytes | bytearray, bytes, int, int], bytes]
+Mask = Callable[..., bytes]
 
 keys = st.binary(min_size=4, max_size=4)
-# around wsaccel's threshold and the blocks of the compiled loop
+# around wsaccel's threshold, and the vectors of the compiled loop
 sizes = [*range(10), *range(62, 69), *range(254, 260), 511, 512, 513, 4096, 70001]
 
 
@@ -74,6 +74,14 @@ def test_mask_is_the_definition_at_every_size(way: Mask, size: int) -> None:
 def test_mask_takes_only_the_part_it_is_asked_for(way: Mask, size: int, start: int) -> None:
     data = os.urandom(start + size + 3)
     assert way(data, KEY, start, start + size) == xor(data[start : start + size], KEY)
+
+
+@every_way
+@pytest.mark.parametrize("size", [0, 1, 5, 63, 64, 300])
+@pytest.mark.parametrize("before", [b"\x82\x85", b"\x82\xfe\x01\x2c", bytes(300)])
+def test_mask_puts_a_head_before_it_unmasked(way: Mask, size: int, before: bytes) -> None:
+    data = os.urandom(size)
+    assert way(data, KEY, 0, size, before) == before + xor(data, KEY)
 
 
 @every_way

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from geventws.adapters.threaded import EPollPoller, ThreadedWebSocket, connect
+from geventws.core.codes import Side
 from geventws.core.errors import ConnectionClosed
 from tests.adapters.threaded.managers import Noting, managed
 from tests.threads import PATIENCE, contexts, joined_threads, met, serving, uri
@@ -148,7 +149,7 @@ def test_callbacks_run_for_what_is_here() -> None:
 
     with serving(handle) as server:
         ws = connect(uri(server))
-        noting = Noting(ws._transport, ws._protocol, ws._options, ws._side)
+        noting = Noting(ws._transport, ws._protocol, ws._options, Side.CLIENT)
         while not got:
             assert noting.read_and_deliver()
         noting.send("y")
