@@ -14,7 +14,6 @@ cdef class Connection(Sending):
     cdef public bint _ending
     cdef public object _followers
     cdef public object _keepalive
-    cdef public bint _looked
     cdef public double _over_by
     cdef public object _parked
     cdef public bint _reading
@@ -33,7 +32,6 @@ cdef class Connection(Sending):
     cdef _look_after(self)
     cpdef _ponged(self, bytes payload)
     cdef _breathe(self)
-    cdef _may_go_on(self)
     @cython.locals(now=double, turn="long long")
     cdef bint _is_turn_over(self) except -1
     @cython.locals(protocol=Protocol)

@@ -48,7 +48,6 @@ class Connection(Sending):
         "_ending",
         "_followers",
         "_keepalive",
-        "_looked",
         "_over_by",
         "_parked",
         "_reading",
@@ -63,7 +62,6 @@ class Connection(Sending):
         transport.on_drained = self._drained
         # receiving
         self._since = clock.monotonic()  # when others last ran, as far as that is known here
-        self._looked = False  # at the clock, since the last message was sent
         self._turn = 0  # the transport's, as it was when that was last asked for
         self._reading = False
         self._parked: Any = None  # the driver of callbacks, which reads when bytes come
@@ -148,7 +146,7 @@ class Connection(Sending):
         deadline = None if timeout is None else clock.monotonic() + seconds(timeout)
         if self._resting is not None:
             self._rest()
-        if protocol.buffered() and self._is_turn_over():
+        if protocol.buffered() and clock.monotonic() - self._since > _SHARE:
             self._breathe()
         while True:
             found = protocol.next_message() if whole else protocol.next_piece()
@@ -223,7 +221,6 @@ class Connection(Sending):
     def _take_in(self, data: bytes) -> None:
         self._protocol.frames_this_turn = 0  # reading lets others run
         self._since = clock.monotonic()
-        self._looked = True
         if data:
             self._protocol.receive_data(data)
         else:
@@ -231,7 +228,9 @@ class Connection(Sending):
 
     def _wait_to_be_told(self, deadline: float | None) -> None:
         event = self._transport.event()
-        self._told = [*(self._told or ()), event]
+        if self._told is None:
+            self._told = []
+        self._told.append(event)
         try:
             if not event.wait(_left(deadline)):
                 raise TimeoutError("nothing arrived in time")
@@ -269,18 +268,10 @@ class Connection(Sending):
         finally:  # who is interrupted has let others run as well
             self._since = clock.monotonic()
 
-    def _may_go_on(self) -> None:
-        """Let others run where enough was done; asked twice in a row, it looks but once."""
-        if self._looked:
-            self._looked = False
-        elif self._is_turn_over():
-            self._breathe()
-
     def _is_turn_over(self) -> bool:
         """Return whether enough was done that now others should run."""
         if self._protocol.frames_this_turn >= TURN:
             return True
-        self._looked = True
         now = clock.monotonic()
         if now - self._since <= _SHARE:
             return False

@@ -4,16 +4,19 @@ import cython
 from geventws cimport clock, kernel
 
 cdef Py_ssize_t CORK, _CORKED, _GATHERED
-cdef long _forks
+cdef double _PATIENCE
 
 cdef class Corks:
     cdef object __weakref__
-    cdef list _corked
-    cdef object _loop
+    cdef double _since
     cdef bint _told
+    cdef object _waiting
     cdef public Py_ssize_t crowd
 
+    @cython.locals(now=double)
     cdef add(self, Outgoing outgoing)
+    @cython.locals(each=Outgoing)
+    cpdef forget(self)
     @cython.locals(each=Outgoing)
     cdef _uncork(self)
 
@@ -22,7 +25,6 @@ cdef class Outgoing:
     cdef list _corked
     cdef Py_ssize_t _corked_size
     cdef Corks _corks
-    cdef long _forks
     cdef object _hub
     cdef double _moved
     cdef object _out

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -33,8 +35,9 @@ from geventws.outbox import Outbox
 BURST: Final = 1024 * 1024  # bytes the hub sends for one connection before it looks at others
 CORK: Final = 64 * 1024  # bytes that are corked at most
 CORKED: Final = 8  # connections that are: the first of them waits for the handlers of the others
+PATIENCE: Final = 0.001  # seconds that it does
 GATHERED: Final = 8  # buffers that the kernel is given as they are
-_CORKED, _GATHERED = CORKED, GATHERED  # as C has it
+_CORKED, _PATIENCE, _GATHERED = CORKED, PATIENCE, GATHERED  # as C has it
 WRITE: Final = 2  # the event of gevent's io watchers
 
 # These have no methods of their own that would do more than the kernel's calls.
@@ -46,38 +49,51 @@ TIMED_OUT: Final = object()
 
 
 class Corks:
-    """What is corked on one hub; use corks_of().
+    """Those of one hub who have corked something; use corks_of().
 
     Attributes:
         crowd: how many others can go on as soon as who runs now waits.
     """
 
-    __slots__ = ("__weakref__", "_corked", "_loop", "_told", "crowd")
+    __slots__ = ("__weakref__", "_since", "_told", "_waiting", "crowd")
 
-    def __init__(self, loop: Any) -> None:
-        self._corked: list[Outgoing] = []
-        self._loop = loop
+    def __init__(self) -> None:
+        self._waiting: deque[Outgoing] = deque()
+        self._since = 0.0  # when the first of them did
         self._told = False  # the hub will have them leave
         self.crowd = 0
 
     def add(self, outgoing: Outgoing) -> None:
-        """Have what *outgoing* has corked leave soon; once there are enough, now."""
-        self._corked.append(outgoing)
-        if len(self._corked) >= _CORKED:
+        """Have what *outgoing* has corked leave soon, and now what has waited enough for others."""
+        now = clock.monotonic()
+        if len(self._waiting) >= _CORKED or now - self._since > _PATIENCE:
             self._uncork()
-        elif not self._told:
+        if not self._waiting:
+            self._since = now
+        self._waiting.append(outgoing)
+        if not self._told:
             self._told = True
-            self._loop.run_callback(self._take_turn)
+            outgoing._hub.loop.run_callback(self._take_turn)
+
+    def forget(self) -> None:
+        """Leave to the parent process what was corked before a fork."""
+        for each in self._waiting:
+            each._corked = None
+            each._corked_size = 0
+        self._waiting.clear()
 
     def _take_turn(self) -> None:
         self._told = False
         self._uncork()
 
     def _uncork(self) -> None:
-        corked, self._corked = self._corked, []
-        for each in corked:
-            if each._corked is not None and each._forks == _forks:  # else the parent process does
-                each._uncork()
+        while self._waiting:
+            each = self._waiting.popleft()
+            try:
+                if each._corked is not None:
+                    each._uncork()
+            except Exception:  # of a stream that is not the caller's
+                each._hub.handle_error(each, *sys.exc_info())
 
 
 _corks: WeakKeyDictionary[Any, Corks] = WeakKeyDictionary()
@@ -87,7 +103,7 @@ def corks_of(hub: Any) -> Corks:
     """Return the Corks of *hub*."""
     found = _corks.get(hub)
     if found is None:
-        found = _corks[hub] = Corks(hub.loop)
+        found = _corks[hub] = Corks()
     return found
 
 
@@ -99,7 +115,6 @@ class Outgoing:
         "_corked",
         "_corked_size",
         "_corks",
-        "_forks",
         "_hub",
         "_moved",
         "_out",
@@ -129,7 +144,6 @@ class Outgoing:
         self._out_io: Any = None
         self._corked: list[bytes] | None = None
         self._corked_size = 0
-        self._forks = 0  # as they stood then
         self._corks = corks_of(self._hub)
         self._at_once = at_once  # whatever others do
         self._writer: Any = None
@@ -162,11 +176,12 @@ class Outgoing:
         """Send *buffers* as far as that goes without waiting. See ITransport."""
         if self._corked is None:
             self._post(buffers)
-        elif self._tls or len(buffers) > 1 or len(buffers[0]) >= CORK:
+        elif self._tls or len(buffers) != 1 or len(buffers[0]) >= CORK:
             self._uncork()  # records are not taken apart again, and what is large is not copied
             self._post(buffers)
         else:
             self._corked += buffers
+            self._corked_size += len(buffers[0])
             self._uncork()
 
     def unsent(self) -> int:
@@ -216,7 +231,6 @@ class Outgoing:
             self._corked += buffers
             return True
         self._corked = buffers[:]
-        self._forks = _forks
         self._corks.add(self)
         return True
 
@@ -226,7 +240,7 @@ class Outgoing:
         self._corked = None
         self._corked_size = 0
         buffers = corked
-        if self._tls or len(corked) > _GATHERED:
+        if not self._plain or len(corked) > _GATHERED:
             buffers = [b"".join(corked)]
         sent = self._send(buffers)
         if sent < size:
@@ -363,10 +377,9 @@ def _after(count: int, buffers: list[bytes]) -> list[bytes | memoryview]:
     return [memoryview(buffers[index])[count:], *buffers[index + 1 :]]
 
 
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
+def _leave_to_parent() -> None:
+    for corks in list(_corks.values()):
+        corks.forget()
 
 
-_forks = 0  # that led to this process
-os.register_at_fork(after_in_child=_count_fork)
+os.register_at_fork(after_in_child=_leave_to_parent)

@@ -130,7 +130,7 @@ def readers_of(hub: Any) -> Readers:
 class Transport(Outgoing):
     """A connected gevent socket that this transport alone uses from now on.
 
-    What is written leaves while others can go on a moment later, but not where *at_once* is set.
+    While others can go on, what is written leaves a moment later, unless *at_once* is set.
     Belongs to the thread whose hub made it. One greenlet may read while another one writes.
     """
 

@@ -175,8 +175,9 @@ class WebSocket(Callbacks):
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
         Returns when the operating system has the bytes; on a server before that, where more has
-        come to be received, here or on other connections: up to 64 KiB, of up to 8 connections,
-        leave together, when all that came has been dealt with at the latest.
+        come to be received, here or on other connections: then it leaves with the replies to that,
+        when the caller and whoever can go on wait, at the latest. Who computes for long after it
+        calls gevent.sleep(0) first.
         An iterable's first item says text or binary; pings and pongs go between its fragments.
 
         Raises:
@@ -206,7 +207,8 @@ class WebSocket(Callbacks):
                 self._send_fragments(message)
         finally:
             self._pass_turn()
-        self._may_go_on()  # only now, or all others would come to stand in line
+        if self._is_turn_over():  # only now, or all others would come to stand in line
+            self._breathe()
 
     def _send_whole(self, message: Data) -> None:
         self._say_first()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
+from weakref import ref
 
 import gevent
 import pytest
 from gevent import GreenletExit
+from gevent.monkey import get_original
+from gevent.socket import socket as Socket
 
 from geventws.core.errors import ConnectionClosed
 from geventws.transport import Transport
-from tests.pairs import BIG, SMALL, Kind, drop, each_kind, ends, read_all, reset, tcp, unix
+from tests.pairs import BIG, SMALL, Kind, burn, drop, each_kind, ends, read_all, reset, tcp, unix
 from tests.peers import Met, Net
 from tests.rawpeer import TEXT, frame
 
 CORK = 64 * 1024  # bytes
+REAL_THREAD = get_original("threading", "Thread")
 
 pytestmark = pytest.mark.usefixtures("leaks_nothing")
 
@@ -40,7 +46,7 @@ def test_corked_bytes_leave_at_the_hubs_next_turn(kind: Kind) -> None:
 
 
 @each_kind
-def test_reader_lets_corked_bytes_go_before_it_waits(kind: Kind) -> None:
+def test_corked_bytes_of_a_reader_leave_while_it_waits(kind: Kind) -> None:
     one, other = corked(kind, b"a")
     with pytest.raises(TimeoutError):
         one.read(0.0)
@@ -68,6 +74,18 @@ def test_what_is_written_or_posted_leaves_behind_what_is_corked(kind: Kind) -> N
 
 
 @each_kind
+@pytest.mark.parametrize("size", [CORK - 1, CORK])
+@pytest.mark.parametrize("way", ["write", "post"])
+def test_nothing_is_lost_of_what_follows_and_fits_in_part(kind: Kind, size: int, way: str) -> None:
+    one, other = ends(kind, SMALL)
+    one.write([b"x"], more=True)
+    follower = gevent.spawn(getattr(one, way), [bytes(size)])
+    assert read_all(other, size + 1) == b"x" + bytes(size)
+    follower.get(timeout=5.0)
+    drop(one, other)
+
+
+@each_kind
 def test_no_more_is_corked_than_the_limit(kind: Kind) -> None:
     one, other = corked(kind, bytes(CORK))
     one.write([b"!"], more=True)
@@ -85,11 +103,14 @@ def test_write_of_more_than_the_limit_waits_for_the_peer(kind: Kind) -> None:
     drop(one, other)
 
 
-def test_child_process_leaves_what_is_corked_to_its_parent() -> None:
+@pytest.mark.parametrize("use", [lambda _: gevent.sleep(0.01), Transport.unsent, Transport.close])
+def test_child_process_leaves_what_is_corked_to_its_parent(
+    use: Callable[[Transport], object],
+) -> None:
     one, other = corked(unix, b"once")
     child = os.fork()
     if not child:
-        gevent.sleep(0.01)
+        use(one)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     gevent.sleep(0)
@@ -172,7 +193,8 @@ def test_write_that_is_interrupted_leaves_what_was_corked_before_it(kind: Kind) 
 class Writers:
     """Transports whose readers, once all have something to read, say "!" one after the other."""
 
-    def __init__(self, count: int, at_once: bool) -> None:
+    def __init__(self, count: int, at_once: bool, seconds: float = 0.0) -> None:
+        self._seconds = seconds  # of work before each speaks
         sockets = [unix() for _ in range(count)]
         self.transports = [Transport(one, at_once) for one, _ in sockets]
         self.peers = [Transport(other) for _, other in sockets]
@@ -182,6 +204,7 @@ class Writers:
 
     def _answer(self, transport: Transport) -> None:
         transport.read()
+        burn(self._seconds)
         transport.write([b"!"])
         self.written.append(sum(each.written for each in self.transports))
 
@@ -200,11 +223,54 @@ def test_who_writes_while_others_can_go_on_waits_for_them() -> None:
 
 
 def test_no_more_than_eight_wait_for_others() -> None:
-    assert Writers(10, at_once=False).run() == [0] * 7 + [8, 8, 9]
+    assert Writers(10, at_once=False).run() == [0] * 8 + [8, 9]
+
+
+def test_nobody_waits_for_long_for_others() -> None:
+    assert Writers(4, at_once=False, seconds=0.002).run() == [0, 1, 2, 3]
 
 
 def test_who_writes_at_once_waits_for_nobody() -> None:
     assert Writers(3, at_once=True).run() == [1, 2, 3]
+
+
+class Broken(Socket):
+    """Raises what no socket should."""
+
+    def send(self, *_: object) -> int:
+        raise LookupError("odd")
+
+
+def test_stream_that_breaks_does_not_keep_others_from_leaving(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, other = unix()
+    broken = Transport(Broken(fileno=one.detach()))
+    broken.write([b"a"], more=True)
+    fine, peer = corked(unix, b"b")
+    gevent.sleep(0)
+    assert fine.written == 1
+    assert "LookupError: odd" in capsys.readouterr().err
+    fine.write([b"c"], more=True)
+    assert read_all(peer, 2) == b"bc"
+    drop(broken, fine, peer)
+    other.close()
+
+
+def test_hub_of_a_thread_that_has_ended_is_not_kept() -> None:
+    hubs: list[Any] = []
+
+    def use() -> None:
+        hubs.append(ref(gevent.get_hub()))  # which never runs, or gevent itself would keep it
+        one, other = ends(unix)
+        one.close()
+        other.close()
+
+    thread = REAL_THREAD(target=use)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert hubs[0]() is None
 
 
 def test_nobody_waits_for_a_reader_who_has_gone() -> None:

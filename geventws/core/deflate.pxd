@@ -2,12 +2,12 @@
 import cython
 
 cdef class Inflater:
-    cdef object _context
+    cdef readonly object _context
     cdef Py_ssize_t _finals
     cdef Py_ssize_t _seen
     cdef bint _takeover
     cdef int _wbits
-    cdef Py_ssize_t _window
+    cdef readonly Py_ssize_t _window
     cdef object _zlib
 
     cpdef bytes inflate(self, data, limit, bint fin, bint starts=*)

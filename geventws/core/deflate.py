@@ -52,7 +52,7 @@ class Deflate:
     """What this side, client or server, wants of permessage-deflate.
 
     Window bits are the base-2 logarithm of a window, 9 to 15; *level* and *mem_level* are zlib's;
-    of JSON level 2 makes a sixth more bytes than zlib's own 6, in half the time.
+    of JSON level 2 makes 11 to 20 % more bytes than zlib's own 6, in about 0.6 of the time.
     Messages under *threshold* bytes are not compressed.
 
     Raises:
@@ -217,8 +217,7 @@ class Inflater:
             MessageTooBig: the message inflates to more than *limit*.
             ProtocolError: it is not DEFLATE, is cut short, or has too many final blocks (1007).
         """
-        if limit is None:
-            limit = _NO_LIMIT
+        limit = _NO_LIMIT if limit is None else min(limit, _NO_LIMIT)
         if starts:
             self._seen = self._finals = 0
         inflater = self._zlib or self._begin()
