@@ -175,9 +175,8 @@ class WebSocket(Callbacks):
         """Send a message: str as text, bytes-like as binary, an iterable of either in fragments.
 
         Returns when the operating system has the bytes; on a server before that, where more has
-        come to be received, here or on other connections: then it leaves with the replies to that,
-        when the caller and whoever can go on wait, at the latest. Who computes for long after it
-        calls gevent.sleep(0) first.
+        come to be received, here or elsewhere: then it leaves with the replies to that, or when the
+        hub has its turn. Who computes for long after it calls gevent.sleep(0) first.
         An iterable's first item says text or binary; pings and pongs go between its fragments.
 
         Raises:
