@@ -14,5 +14,5 @@ cdef class Turns:
     cdef public object slow_peers
 
     cpdef share(self, wait=*)
-    @cython.locals(sent=list, outcome=int, left=int)
+    @cython.locals(sent=list, outcome=int, number=Py_ssize_t)
     cpdef offer(self, broadcast, members, result, wait=*)

@@ -90,18 +90,15 @@ class Turns:
         *wait* is as for share().
         """
         slow, sent = self.slow_peers, result.sent
-        left = 0
         with self.fairly():
-            for ws in members:
+            for number, ws in enumerate(members):
                 outcome = ws.offer(broadcast, slow)
                 if outcome == _SENT:
                     sent.append(ws)
                 else:
                     result.note(ws, outcome)
-                if left == 0:
-                    left = _STRIDE
+                if number % _STRIDE == 0:
                     self.share(wait)
-                left -= 1
 
     def count(self, result: Result[Any]) -> None:
         """Count whom a broadcast did not reach at once."""
